@@ -1,0 +1,30 @@
+//! Sizes and limits that both sides must agree on.
+
+use crate::key::ProcessKey;
+
+/// Most bytes of argv in an exec record.
+pub const MAX_ARGV: usize = 4096;
+/// Most bytes of one path in a record, as components.
+pub const MAX_PATH: usize = 4096;
+/// Most steps (directories and mounts) of one path walk.
+pub const MAX_STEPS: u32 = 40;
+/// Most processes the kernel remembers; beyond it `process_map_full` is counted.
+pub const MAX_PROCESSES: u32 = 65_536;
+/// Most directories that can be watched.
+pub const MAX_WATCHES: u32 = 32_768;
+/// Most connect calls under way at once in the tracepoint set.
+pub const MAX_PENDING_CONNECTS: u32 = 4096;
+
+/// Value of the kernel's process map, whose key is the tgid.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProcessEntry {
+    /// When the process started: an entry of an earlier process with the same tgid is not believed.
+    pub start_boottime_ns: u64,
+    /// Who called fork.
+    pub parent: ProcessKey,
+    /// 0: not in a server's lineage. Else the server's number, which the kernel hands on at fork.
+    pub lineage: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
