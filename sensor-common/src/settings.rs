@@ -6,6 +6,8 @@ use crate::key::ProcessKey;
 pub const MAX_ARGV: usize = 4096;
 /// Most bytes of one path in a record, as components.
 pub const MAX_PATH: usize = 4096;
+/// Most bytes of a raw text in a record (a script's path, a symlink's target), its NUL included. A power of two.
+pub const MAX_TEXT: usize = 2048;
 /// Most steps (directories and mounts) of one path walk.
 pub const MAX_STEPS: u32 = 40;
 /// Most processes the kernel remembers; beyond it `process_map_full` is counted.

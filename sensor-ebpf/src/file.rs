@@ -1,0 +1,185 @@
+//! File records: who, which inode, which path, below which watch.
+
+use crate::{
+    emit::{self, Outcome, Record, Slot},
+    lineage::{self, Subject},
+    memory::read,
+    offsets as off, path, watch,
+};
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
+use sensor_common::{
+    file::{FileBody, file_flags},
+    record::{Hook, Kind},
+    settings::MAX_TEXT,
+};
+
+/// Super block magics (`include/uapi/linux/magic.h`).
+pub const OVERLAYFS_SUPER_MAGIC: u64 = 0x794c_7630;
+pub const TMPFS_MAGIC: u64 = 0x0102_1994;
+
+/// A name: a dentry, and the mount it is seen through.
+#[derive(Clone, Copy)]
+pub struct Name {
+    pub dentry: u64,
+    pub vfsmount: u64,
+}
+
+/// What a file record says beyond who and where.
+pub struct Deed {
+    pub slot: Slot,
+    pub kind: Kind,
+    pub hook: Hook,
+    pub argument: u32,
+    pub flags: u32,
+    /// The inode, where `Name::dentry` does not have it yet (rename, link).
+    pub inode: u64,
+}
+
+/// A second path.
+pub enum Other {
+    None,
+    /// The old name of a rename or link.
+    Name(Name),
+    /// A symlink's target: a kernel string.
+    Text(u64),
+}
+
+/// Who is reported for touching `name`: a server's lineage anywhere, anybody below a watched directory.
+#[inline(always)]
+pub fn concerned(name: Name) -> Option<(Subject, watch::Watched)> {
+    let watched = watch::above(name.dentry, name.vfsmount);
+    if watched.watch != 0 {
+        return Some((lineage::current(), watched));
+    }
+    lineage::current_in_lineage().map(|subject| (subject, watched))
+}
+
+/// Reports a deed on `name`, if it concerns anybody.
+#[inline(always)]
+pub fn report(deed: Deed, name: Name, other: Other) -> Outcome {
+    match concerned(name) {
+        Some((subject, watched)) => send(&deed, &subject, name, other, watched),
+        None => Ok(()),
+    }
+}
+
+/// Sends the record of a deed.
+#[inline(always)]
+pub fn send(deed: &Deed, subject: &Subject, name: Name, other: Other, watched: watch::Watched) -> Outcome {
+    emit::record(deed.slot, deed.kind, deed.hook, subject, size_of::<FileBody>(), |record| {
+        if watched.watch != 0 {
+            record.wake();
+        }
+        let (path_length, cut) = path::append(record, name.dentry, name.vfsmount);
+        let (other_length, other_cut, other_watched) = append_other(record, other, watched.watch);
+        let facts = Inode(deed.inode).facts();
+        // SAFETY: the record was made for a `FileBody`.
+        unsafe {
+            record.body::<FileBody>().write(FileBody {
+                inode: facts.number,
+                device: facts.device,
+                watch: watched.watch,
+                watch_depth: watched.depth,
+                flags: deed.flags
+                    | facts.flags
+                    | flag(cut, file_flags::PATH_CUT)
+                    | flag(other_cut, file_flags::OTHER_CUT)
+                    | flag(other_watched, file_flags::OTHER_WATCHED),
+                mode: facts.mode,
+                owner: facts.owner,
+                argument: deed.argument,
+                path_length,
+                other_length,
+            });
+        }
+        Ok(())
+    })
+}
+
+#[inline(always)]
+fn append_other(record: &mut Record, other: Other, watch: u32) -> (u16, bool, bool) {
+    match other {
+        Other::None => (0, false, false),
+        Other::Name(name) => {
+            let (length, cut) = path::append(record, name.dentry, name.vfsmount);
+            let same = watch != 0 && watch::above(name.dentry, name.vfsmount).watch == watch;
+            (length, cut, same)
+        }
+        Other::Text(text) => (append_text(record, text), false, false),
+    }
+}
+
+/// Appends a kernel string without its NUL; gives its bytes.
+#[inline(always)]
+pub fn append_text(record: &mut Record, text: u64) -> u16 {
+    // SAFETY: there is room for 4 KiB at the tail, which is more.
+    let copied = unsafe { bpf_probe_read_kernel_str(record.tail().cast(), MAX_TEXT as u32, text as *const _) };
+    if copied <= 1 {
+        return 0;
+    }
+    let length = (copied as usize - 1) & (MAX_TEXT - 1);
+    record.position += length;
+    length as u16
+}
+
+#[inline(always)]
+pub fn flag(set: bool, bit: u32) -> u32 {
+    if set { bit } else { 0 }
+}
+
+/// A `struct inode`, by address; 0 for none.
+#[derive(Clone, Copy)]
+pub struct Inode(pub u64);
+
+/// What is told of an inode.
+#[derive(Clone, Copy)]
+pub struct InodeFacts {
+    pub number: u64,
+    pub device: u32,
+    pub mode: u32,
+    pub owner: u32,
+    /// Bits of [`file_flags`].
+    pub flags: u32,
+    pub magic: u64,
+}
+
+impl Inode {
+    #[inline(always)]
+    pub fn of_file(file: u64) -> Self {
+        Self(read(file, off::OFF_FILE_INODE()))
+    }
+
+    #[inline(always)]
+    pub fn of_dentry(dentry: u64) -> Self {
+        Self(read(dentry, off::OFF_DENTRY_INODE()))
+    }
+
+    #[inline(always)]
+    pub fn facts(self) -> InodeFacts {
+        if self.0 == 0 {
+            return InodeFacts { number: 0, device: 0, mode: 0, owner: 0, flags: 0, magic: 0 };
+        }
+        let superblock: u64 = read(self.0, off::OFF_INODE_SB());
+        let magic: u64 = read(superblock, off::OFF_SB_MAGIC());
+        let links: u32 = read(self.0, off::OFF_INODE_NLINK());
+        let overlay = magic == OVERLAYFS_SUPER_MAGIC;
+        InodeFacts {
+            number: read(self.0, off::OFF_INODE_INO()),
+            device: read(superblock, off::OFF_SB_DEV()),
+            mode: read::<u16>(self.0, off::OFF_INODE_MODE()) as u32,
+            owner: read(self.0, off::OFF_INODE_UID()),
+            flags: flag(links == 0, file_flags::DELETED)
+                | flag(overlay, file_flags::OVERLAY)
+                | flag(overlay && self.has_upper(), file_flags::OVERLAY_UPPER),
+            magic,
+        }
+    }
+
+    /// Whether an overlay's inode has a dentry in the upper layer: `ovl_inode.__upperdentry` stands right behind the
+    /// VFS inode that it embeds (`fs/overlayfs/ovl_entry.h`, 4.14 to 7.2; overlay is a module, its types are not in
+    /// the kernel's BTF).
+    #[inline(always)]
+    fn has_upper(self) -> bool {
+        read::<u64>(self.0, off::SIZE_INODE()) != 0
+    }
+}

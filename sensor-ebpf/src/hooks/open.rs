@@ -1,0 +1,113 @@
+//! A file was opened for writing.
+//!
+//! Trampoline set. Kernel: security/security.c: int security_file_open(struct file *file), since 4.18. Runs for open,
+//! openat, openat2, creat, io_uring, and opens by the kernel, after the file was created and before the open returns:
+//! another security module may still refuse it.
+//! Tracepoint set. Kernel: syscalls:sys_exit_{open,openat,openat2,creat}, since 2.6 (openat2: 5.6). Reports what
+//! succeeded, by the file behind the returned descriptor, for server lineages only: watched directories are fanotify's
+//! in that set. Misses io_uring outside watched directories, and a descriptor that another thread closed meanwhile.
+
+use crate::{
+    emit::{Outcome, Slot, finish},
+    file::{self, Deed, Inode, Name, Other, flag},
+    lineage,
+    memory::{direct, read},
+    offsets as off, path,
+    task::Task,
+    watch,
+};
+use aya_ebpf::{
+    EbpfContext,
+    macros::{fentry, tracepoint},
+    programs::{FEntryContext, TracePointContext},
+};
+use sensor_common::{
+    file::file_flags,
+    record::{Hook, Kind},
+};
+
+/// include/linux/fs.h
+const FMODE_WRITE: u32 = 2;
+const FMODE_CREATED: u32 = 0x10_0000;
+
+#[fentry(function = "security_file_open")]
+pub fn security_file_open(ctx: FEntryContext) -> u32 {
+    let opened: *const u8 = ctx.arg(0);
+    // SAFETY: a struct file to the verifier.
+    let mode: u32 = unsafe { direct(opened, off::OFF_FILE_MODE()) };
+    if mode & FMODE_WRITE == 0 {
+        return 0;
+    }
+    let (deed, name) = described(opened as u64, mode, Hook::SecurityFileOpen);
+    finish(Kind::Open, file::report(deed, name, Other::None))
+}
+
+#[tracepoint(category = "syscalls", name = "sys_exit_open")]
+pub fn sys_exit_open(ctx: TracePointContext) -> u32 {
+    finish(Kind::Open, returned(&ctx, Hook::SysExitOpen))
+}
+
+#[tracepoint(category = "syscalls", name = "sys_exit_openat")]
+pub fn sys_exit_openat(ctx: TracePointContext) -> u32 {
+    finish(Kind::Open, returned(&ctx, Hook::SysExitOpenat))
+}
+
+#[tracepoint(category = "syscalls", name = "sys_exit_openat2")]
+pub fn sys_exit_openat2(ctx: TracePointContext) -> u32 {
+    finish(Kind::Open, returned(&ctx, Hook::SysExitOpenat2))
+}
+
+#[tracepoint(category = "syscalls", name = "sys_exit_creat")]
+pub fn sys_exit_creat(ctx: TracePointContext) -> u32 {
+    finish(Kind::Open, returned(&ctx, Hook::SysExitCreat))
+}
+
+#[inline(always)]
+fn returned(ctx: &TracePointContext, hook: Hook) -> Outcome {
+    let Some(subject) = lineage::current_in_lineage() else {
+        return Ok(());
+    };
+    let descriptor = syscall_result(ctx);
+    if descriptor < 0 {
+        return Ok(());
+    }
+    let opened = Task::current().file(descriptor as u32);
+    if opened == 0 {
+        return Ok(());
+    }
+    let mode: u32 = read(opened, off::OFF_FILE_MODE());
+    if mode & FMODE_WRITE == 0 {
+        return Ok(());
+    }
+    let (deed, name) = described(opened, mode, hook);
+    let watched = watch::above(name.dentry, name.vfsmount);
+    file::send(&deed, &subject, name, Other::None, watched)
+}
+
+#[inline(always)]
+fn described(opened: u64, mode: u32, hook: Hook) -> (Deed, Name) {
+    let (dentry, vfsmount) = path::parts(opened + off::OFF_FILE_PATH() as u64);
+    let deed = Deed {
+        slot: Slot::Open,
+        kind: Kind::Open,
+        hook,
+        argument: read(opened, off::OFF_FILE_FLAGS()),
+        flags: file_flags::WRITE | flag(mode & FMODE_CREATED != 0, file_flags::CREATED),
+        inode: Inode::of_file(opened).0,
+    };
+    (deed, Name { dentry, vfsmount })
+}
+
+/// `ret` of a `syscalls:sys_exit_*` tracepoint: third word of its context.
+#[inline(always)]
+pub fn syscall_result(ctx: &TracePointContext) -> i64 {
+    // SAFETY: inside the context, which the verifier checks.
+    unsafe { ctx.as_ptr().cast::<i64>().add(2).read_volatile() }
+}
+
+/// Argument `index` of a `syscalls:sys_enter_*` tracepoint.
+#[inline(always)]
+pub fn syscall_argument(ctx: &TracePointContext, index: usize) -> u64 {
+    // SAFETY: as above.
+    unsafe { ctx.as_ptr().cast::<u64>().add(2 + index).read_volatile() }
+}

@@ -1,0 +1,42 @@
+//! Every map, with its bound and what happens there at the bound.
+
+use crate::emit::Scratch;
+use aya_ebpf::{
+    macros::map,
+    maps::{HashMap, LruHashMap, PerCpuArray, RingBuf},
+};
+use sensor_common::{
+    file::WatchKey,
+    losses::LOSS_COUNTERS,
+    settings::{MAX_PENDING_CONNECTS, MAX_PROCESSES, MAX_WATCHES, ProcessEntry},
+};
+
+/// fork, exec, exit. The agent sets the size; full: `ring_full` is counted and the record dropped.
+#[map]
+pub static PROCESS_RING: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
+
+/// Everything else. The same at the bound.
+#[map]
+pub static ACTIVITY_RING: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
+
+/// Every live process by tgid: start, who forked it, lineage. Full: `process_map_full` is counted, and the process has
+/// no lineage in the kernel until the agent writes one.
+#[map]
+pub static PROCESSES: HashMap<u32, ProcessEntry> = HashMap::with_max_entries(MAX_PROCESSES, 0);
+
+/// Watched directories, to their watch number. Written by the agent only, which counts what does not fit.
+#[map]
+pub static WATCHES: HashMap<WatchKey, u32> = HashMap::with_max_entries(MAX_WATCHES, 0);
+
+/// connect(2) calls under way in a lineage, by pid_tgid, to the file descriptor. Full: the oldest gives way.
+#[map]
+pub static PENDING_CONNECTS: LruHashMap<u64, u32> =
+    LruHashMap::with_max_entries(MAX_PENDING_CONNECTS, 0);
+
+/// Losses by kind and reason.
+#[map]
+pub static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(LOSS_COUNTERS, 0);
+
+/// Where records are put together: one buffer for each family of hooks, see [`crate::emit`].
+#[map]
+pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(Scratch::SLOTS, 0);

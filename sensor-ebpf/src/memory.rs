@@ -1,0 +1,51 @@
+//! Reading kernel and user memory. A read that faults gives zeros: the helpers clear the destination.
+
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
+use core::mem::MaybeUninit;
+
+/// Reads a value at `base + offset` of kernel memory; zeros if that cannot be read.
+#[inline(always)]
+pub fn read<T: Copy>(base: u64, offset: u32) -> T {
+    let mut value = MaybeUninit::<T>::zeroed();
+    // SAFETY: the destination is as long as stated; a bad source address faults inside the helper, not here. `T` is
+    // used for integers and arrays of them only, for which zeros and any other bits are values.
+    unsafe {
+        bpf_probe_read_kernel(
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            (base + offset as u64) as *const _,
+        );
+        value.assume_init()
+    }
+}
+
+/// Reads through a pointer that the verifier knows the type of (arguments of tp_btf and fentry programs, and pointers
+/// read from those): no helper call.
+///
+/// # Safety
+/// `base` must be such a pointer, and `offset` that of a member of type `T`.
+#[inline(always)]
+pub unsafe fn direct<T: Copy>(base: *const u8, offset: u32) -> T {
+    // SAFETY: the verifier checks the access against the kernel's BTF, and faults read as zero.
+    unsafe { core::ptr::read_volatile(base.add(offset as usize).cast::<T>()) }
+}
+
+/// Copies kernel memory; false if it could not be read.
+///
+/// # Safety
+/// `destination` must have `length` bytes.
+#[inline(always)]
+pub unsafe fn copy_kernel(destination: *mut u8, length: u32, source: u64) -> bool {
+    // SAFETY: stated by the caller; the source is checked by the helper.
+    unsafe { bpf_probe_read_kernel(destination.cast(), length, source as *const _) == 0 }
+}
+
+/// Copies user memory of the current process; false if a page was not resident.
+///
+/// # Safety
+/// `destination` must have `length` bytes.
+#[inline(always)]
+pub unsafe fn copy_user(destination: *mut u8, length: u32, source: u64) -> bool {
+    // SAFETY: stated by the caller; the source is checked by the helper.
+    unsafe { bpf_probe_read_user(destination.cast(), length, source as *const _) == 0 }
+}

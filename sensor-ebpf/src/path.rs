@@ -1,0 +1,117 @@
+//! True paths: names copied from dentries, leaf first, across mounts up to the root of the mount namespace.
+
+use crate::{
+    emit::{POSITION_MASK, Record, Scratch},
+    memory::read,
+    offsets as off,
+};
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
+use sensor_common::settings::{MAX_PATH, MAX_STEPS};
+
+/// Bit of [`path_walk`]'s result: the path goes on above.
+const CUT: u64 = 1 << 16;
+
+/// A place in the tree of dentries and mounts, on the way up.
+#[derive(Clone, Copy)]
+pub struct Cursor {
+    pub dentry: u64,
+    mount: u64,
+}
+
+/// Where a step upwards leads.
+pub enum Step {
+    /// The directory above, in the same mount: `dentry` was a name to be kept.
+    Up(Cursor),
+    /// `dentry` was the root of a mount, and has no name there: go on at its mount point.
+    Across(Cursor),
+    /// The top.
+    Top,
+}
+
+impl Cursor {
+    #[inline(always)]
+    pub fn new(dentry: u64, vfsmount: u64) -> Self {
+        Self { dentry, mount: vfsmount - off::OFF_MOUNT_MNT() as u64 }
+    }
+
+    #[inline(always)]
+    pub fn step(self) -> Step {
+        let parent: u64 = read(self.dentry, off::OFF_DENTRY_PARENT());
+        let root: u64 = read(self.mount, off::OFF_MOUNT_MNT() + off::OFF_VFSMOUNT_ROOT());
+        if self.dentry != root && self.dentry != parent {
+            return Step::Up(Self { dentry: parent, mount: self.mount });
+        }
+        let above: u64 = read(self.mount, off::OFF_MOUNT_PARENT());
+        if above == self.mount || above == 0 {
+            return Step::Top;
+        }
+        let point: u64 = read(self.mount, off::OFF_MOUNT_MOUNTPOINT());
+        Step::Across(Self { dentry: point, mount: above })
+    }
+}
+
+/// Writes the names from `dentry` upwards into the buffer `slot` at `position`; gives their bytes, and [`CUT`] if the
+/// root was not reached.
+///
+/// VERIFIER: a global function, so it is verified once for all callers instead of at each call. The place to write next
+/// is kept in the buffer, not in a register: so all ways through one turn of the loop end in the same state, and the
+/// next turn is looked at once ("BPF program is too large" on 6.1 otherwise).
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn path_walk(dentry: u64, vfsmount: u64, slot: u64, position: u64) -> u64 {
+    let Some(scratch) = Scratch::of(slot as u32) else {
+        return CUT;
+    };
+    // SAFETY: the caller has taken this CPU's buffer; volatile, so that the compiler keeps the value there.
+    let end = unsafe { &raw mut (*scratch).end };
+    unsafe { end.write_volatile(position) };
+    let mut cursor = Cursor::new(dentry, vfsmount);
+    let mut cut = CUT;
+    for _ in 0..MAX_STEPS {
+        cursor = match cursor.step() {
+            Step::Top => {
+                cut = 0;
+                break;
+            }
+            Step::Across(next) => next,
+            Step::Up(next) => {
+                copy_name(scratch, cursor.dentry, position + (MAX_PATH - 256) as u64);
+                next
+            }
+        };
+    }
+    // SAFETY: as above.
+    let length = unsafe { end.read_volatile() } - position;
+    if length > (MAX_PATH - 256) as u64 { length & 0xfff | CUT } else { length | cut }
+}
+
+/// Appends the name of a dentry, with its NUL, unless `limit` is reached.
+#[inline(always)]
+fn copy_name(scratch: *mut Scratch, dentry: u64, limit: u64) {
+    let name: u64 = read(dentry, off::OFF_DENTRY_NAME());
+    // SAFETY: masked, and a name's 256 bytes are within the slack.
+    unsafe {
+        let end = (&raw mut (*scratch).end).read_volatile();
+        if end > limit {
+            return;
+        }
+        let into = (&raw mut (*scratch).bytes).cast::<u8>().add(end as usize & POSITION_MASK);
+        let copied = bpf_probe_read_kernel_str(into.cast(), 256, name as *const _);
+        (&raw mut (*scratch).end).write_volatile(end + (copied as u64 & 0x1ff));
+    }
+}
+
+/// Appends a path to a record: its length, and whether it is cut.
+#[inline(always)]
+pub fn append(record: &mut Record, dentry: u64, vfsmount: u64) -> (u16, bool) {
+    let result = path_walk(dentry, vfsmount, record.slot as u64, record.position as u64);
+    let length = result as usize & 0x1fff;
+    record.position += length;
+    (length as u16, result & CUT != 0)
+}
+
+/// `struct path` at an address: its dentry and its vfsmount.
+#[inline(always)]
+pub fn parts(path: u64) -> (u64, u64) {
+    (read(path, off::OFF_PATH_DENTRY()), read(path, off::OFF_PATH_MNT()))
+}

@@ -1,0 +1,61 @@
+//! Is this below a watched directory? By inode, so whatever name, link, mount or namespace was used.
+
+use crate::{
+    maps::WATCHES,
+    memory::read,
+    offsets as off,
+    path::{Cursor, Step},
+};
+use sensor_common::{file::WatchKey, settings::MAX_STEPS};
+
+/// The nearest watched directory above `dentry`: its number, and how many directories above it is (1: its own).
+#[derive(Clone, Copy)]
+pub struct Watched {
+    pub watch: u32,
+    pub depth: u32,
+}
+
+/// Looks each directory above `dentry` up; watch number in the low half, depth in the high half, 0 for none.
+///
+/// VERIFIER: a global function, verified once, see `path_walk`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn watch_walk(dentry: u64, vfsmount: u64) -> u64 {
+    let mut cursor = Cursor::new(dentry, vfsmount);
+    let mut depth = 0u64;
+    for _ in 0..MAX_STEPS {
+        match cursor.step() {
+            Step::Top => return 0,
+            Step::Across(next) => cursor = next,
+            Step::Up(next) => {
+                cursor = next;
+                depth += 1;
+                let watch = look_up(cursor.dentry);
+                if watch != 0 {
+                    return depth << 32 | watch as u64;
+                }
+            }
+        }
+    }
+    0
+}
+
+#[inline(always)]
+fn look_up(dentry: u64) -> u32 {
+    let inode: u64 = read(dentry, off::OFF_DENTRY_INODE());
+    let superblock: u64 = read(inode, off::OFF_INODE_SB());
+    let key = WatchKey {
+        inode: read(inode, off::OFF_INODE_INO()),
+        device: read(superblock, off::OFF_SB_DEV()),
+        reserved: 0,
+    };
+    // SAFETY: the value is a number that is read at once.
+    unsafe { WATCHES.get(key) }.copied().unwrap_or(0)
+}
+
+/// The watch above a name; `watch` is 0 for none.
+#[inline(always)]
+pub fn above(dentry: u64, vfsmount: u64) -> Watched {
+    let both = watch_walk(dentry, vfsmount);
+    Watched { watch: both as u32, depth: (both >> 32) as u32 }
+}

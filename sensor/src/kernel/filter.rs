@@ -1,0 +1,78 @@
+//! The one door from the agent back into the kernel: lineages and watched directories.
+
+use super::load::Programs;
+use anyhow::{Context, Result};
+use aya::Pod;
+use aya::maps::{HashMap, MapData, MapError};
+use sensor_common::file::WatchKey;
+use sensor_common::key::ProcessKey;
+use sensor_common::settings::ProcessEntry;
+
+/// `BPF_NOEXIST`: what the kernel wrote meanwhile is newer.
+const NO_EXIST: u64 = 1;
+
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct Entry(ProcessEntry);
+// SAFETY: integers without padding.
+unsafe impl Pod for Entry {}
+
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct Key(WatchKey);
+// SAFETY: integers without padding.
+unsafe impl Pod for Key {}
+
+/// The kernel's maps that the agent writes.
+pub struct Filter {
+    processes: HashMap<MapData, u32, Entry>,
+    watches: HashMap<MapData, Key, u32>,
+}
+
+impl Filter {
+    pub fn new(programs: &mut Programs) -> Result<Self> {
+        Ok(Self {
+            processes: HashMap::try_from(programs.take_map("PROCESSES")?).context("map PROCESSES")?,
+            watches: HashMap::try_from(programs.take_map("WATCHES")?).context("map WATCHES")?,
+        })
+    }
+
+    pub fn set_lineage(&mut self, process: ProcessKey, parent: ProcessKey, lineage: u32) -> Result<()> {
+        match self.processes.get(&process.tgid, 0) {
+            Ok(Entry(entry)) => {
+                let known = ProcessKey::new(process.tgid, entry.start_boottime_ns);
+                if !known.same_as(process) || entry.lineage == lineage {
+                    return Ok(());
+                }
+                let changed = Entry(ProcessEntry { lineage, ..entry });
+                self.processes.insert(process.tgid, changed, 0).context("writing a lineage into the kernel's process map")
+            }
+            Err(MapError::KeyNotFound) => {
+                let entry = Entry(ProcessEntry {
+                    start_boottime_ns: process.start_boottime_ns,
+                    parent,
+                    lineage,
+                    reserved: 0,
+                });
+                match self.processes.insert(process.tgid, entry, NO_EXIST) {
+                    Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
+                    other => other.context("adding to the kernel's process map"),
+                }
+            }
+            Err(error) => Err(error).context("reading the kernel's process map"),
+        }
+    }
+
+    pub fn forget(&mut self, process: ProcessKey) {
+        if let Ok(Entry(entry)) = self.processes.get(&process.tgid, 0) {
+            if ProcessKey::new(process.tgid, entry.start_boottime_ns).same_as(process) {
+                // Gone already is what is wanted.
+                let _ = self.processes.remove(&process.tgid);
+            }
+        }
+    }
+
+    pub fn watch(&mut self, key: WatchKey, watch: u32) -> Result<()> {
+        self.watches.insert(Key(key), watch, 0).context("adding to the kernel's map of watched directories")
+    }
+}

@@ -1,0 +1,76 @@
+//! What the kernel side lost: its counters, as differences since the last look.
+
+use super::load::Programs;
+use crate::event::Loss;
+use aya::maps::{MapData, PerCpuArray};
+use sensor_common::losses::{LOSS_COUNTERS, LossReason, REASONS, Ring};
+use sensor_common::record::{Hook, Kind};
+use std::collections::BTreeMap;
+
+/// The counters, and what they were.
+pub struct Losses {
+    counters: PerCpuArray<MapData, u64>,
+    last: Vec<u64>,
+    /// `recursion_misses` of each program: the kernel skipped it.
+    skipped: BTreeMap<&'static str, u64>,
+}
+
+impl Losses {
+    pub fn new(counters: PerCpuArray<MapData, u64>) -> Self {
+        Self { counters, last: vec![0; LOSS_COUNTERS as usize], skipped: BTreeMap::new() }
+    }
+
+    pub fn since_last(&mut self, programs: &Programs) -> Vec<Loss> {
+        let mut losses = Vec::new();
+        for index in 0..LOSS_COUNTERS {
+            let Some((kind, reason)) = meaning(index) else { continue };
+            let Ok(values) = self.counters.get(&index, 0) else { continue };
+            let total: u64 = values.iter().sum();
+            let last = &mut self.last[index as usize];
+            if total > *last {
+                losses.push(Loss { ring: ring_of(kind), reason, kind: Some(kind), count: total - *last });
+                *last = total;
+            }
+        }
+        self.skipped_since_last(programs, &mut losses);
+        losses
+    }
+
+    fn skipped_since_last(&mut self, programs: &Programs, losses: &mut Vec<Loss>) {
+        for (hook, misses) in programs.recursion_misses() {
+            let last = self.skipped.entry(hook.name()).or_default();
+            if misses > *last {
+                let kind = kind_of(hook);
+                losses.push(Loss {
+                    ring: kind.map_or(Ring::Activity, ring_of),
+                    reason: LossReason::Recursion,
+                    kind,
+                    count: misses - *last,
+                });
+                *last = misses;
+            }
+        }
+    }
+}
+
+fn meaning(index: u32) -> Option<(Kind, LossReason)> {
+    let kind = Kind::from_number((index / REASONS) as u16)?;
+    let reason = LossReason::ALL.into_iter().find(|reason| *reason as u32 == index % REASONS)?;
+    Some((kind, reason))
+}
+
+fn ring_of(kind: Kind) -> Ring {
+    match kind {
+        Kind::Fork | Kind::Exec | Kind::Exit => Ring::Process,
+        _ => Ring::Activity,
+    }
+}
+
+fn kind_of(hook: Hook) -> Option<Kind> {
+    match hook {
+        Hook::SchedProcessFork => Some(Kind::Fork),
+        Hook::SchedProcessExec => Some(Kind::Exec),
+        Hook::SchedProcessExit => Some(Kind::Exit),
+        _ => None,
+    }
+}

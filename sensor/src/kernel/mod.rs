@@ -1,0 +1,179 @@
+//! The kernel's side as the agent sees it: load, choose the hook set, attach, read, filter, count losses.
+//!
+//! The only module that names aya, and the only one of the agent with `unsafe`. Comes in: options. Goes out: record
+//! bytes, in time order. It does not know what a record means.
+
+mod fanotify;
+mod filter;
+mod hooks;
+mod load;
+mod losses;
+mod offsets;
+mod report;
+mod ring;
+mod tracepoint;
+
+pub use hooks::Attach;
+pub use offsets::VMLINUX_BTF;
+pub use report::{HookReport, HookState, ProgramStatistics};
+
+use crate::event::Loss;
+use anyhow::{Context, Result};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use sensor_common::file::WatchKey;
+use sensor_common::key::ProcessKey;
+use sensor_common::losses::Ring;
+use std::path::Path;
+use std::time::Duration;
+
+/// Which hook set to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HookSet {
+    /// The trampoline set if the kernel lets it load, else the tracepoint set.
+    #[default]
+    Auto,
+    /// Only the trampoline set; an error where it does not load.
+    Trampoline,
+    /// Only the tracepoint set.
+    Tracepoint,
+}
+
+/// What the kernel side is told at start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which hooks.
+    pub hooks: HookSet,
+    /// Size of the ring of fork, exec, exit; a power of two, at least a page.
+    pub process_ring_bytes: u32,
+    /// Size of the ring of everything else; the same.
+    pub activity_ring_bytes: u32,
+}
+
+/// Why the kernel side could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The process lacks privileges.
+    #[error("missing privilege: {}", missing.join(", "))]
+    Privilege {
+        /// Capabilities, by name.
+        missing: Vec<String>,
+    },
+    /// The kernel lacks something.
+    #[error("this kernel lacks {feature}: {reason}")]
+    Kernel {
+        /// What.
+        feature: String,
+        /// The facts.
+        reason: String,
+    },
+    /// This binary was built without the eBPF object.
+    #[error("this binary was built without its kernel programs; build it with `cargo xtask build`")]
+    NoObject,
+    /// Anything else.
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+/// The running kernel side. Everything is detached when it is dropped.
+pub struct Sensor {
+    programs: load::Programs,
+    rings: ring::Rings,
+    gauges: Vec<(Ring, ring::Gauge)>,
+    fanotify: Option<fanotify::Fanotify>,
+    losses: losses::Losses,
+    filter: filter::Filter,
+    report: HookReport,
+}
+
+impl Sensor {
+    /// Loads and attaches.
+    ///
+    /// Fails without privileges, without BTF, or if a hook without which the chosen set is of no use cannot be attached.
+    pub fn start(options: &Options) -> Result<Self, StartError> {
+        let missing = report::missing_capabilities();
+        if !missing.is_empty() {
+            return Err(StartError::Privilege { missing });
+        }
+        let offsets = offsets::find()?;
+        let (mut programs, chosen) = load::load_and_attach(options, &offsets)?;
+        let fanotify = chosen.fanotify;
+        let rings = load::rings(&mut programs)?;
+        let gauges = load::gauges(&rings, options);
+        let losses = losses::Losses::new(load::losses(&mut programs)?);
+        let filter = filter::Filter::new(&mut programs)?;
+        Ok(Self { report: chosen.report, programs, rings, gauges, fanotify, losses, filter })
+    }
+
+    /// Waits until something happened or `timeout` is over, then hands over what there is, in time order.
+    pub fn poll(&mut self, timeout: Duration, sink: &mut dyn FnMut(&[u8])) -> Result<()> {
+        self.wait(timeout)?;
+        let Self { rings, fanotify, .. } = self;
+        rings.drain(
+            &mut |batch| {
+                if let Some(fanotify) = fanotify {
+                    fanotify.read(batch);
+                }
+            },
+            sink,
+        );
+        Ok(())
+    }
+
+    fn wait(&self, timeout: Duration) -> Result<()> {
+        let [process, activity] = self.rings.descriptors();
+        let mut waited = vec![PollFd::from_borrowed_fd(process, PollFlags::IN)];
+        waited.push(PollFd::from_borrowed_fd(activity, PollFlags::IN));
+        if let Some(fanotify) = &self.fanotify {
+            waited.push(PollFd::from_borrowed_fd(fanotify.descriptor(), PollFlags::IN));
+        }
+        let timeout = Timespec::try_from(timeout).context("poll timeout")?;
+        match rustix::event::poll(&mut waited, Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error).context("waiting for the kernel's rings"),
+        }
+    }
+
+    /// Tells the kernel the lineage of a process, and who forked it, where it does not know.
+    ///
+    /// A process that has ended meanwhile is left alone. Fails if the kernel's map is full.
+    pub fn set_lineage(&mut self, process: ProcessKey, parent: ProcessKey, lineage: u32) -> Result<()> {
+        self.filter.set_lineage(process, parent, lineage)
+    }
+
+    /// Forgets a process that ended, in case the kernel's own removal was before [`Self::set_lineage`].
+    pub fn forget(&mut self, process: ProcessKey) {
+        self.filter.forget(process);
+    }
+
+    /// Watches a directory and everything below it. `pid` is a process in whose root `path` is meant.
+    pub fn watch(&mut self, pid: u32, path: &Path, key: WatchKey, watch: u32) -> Result<()> {
+        if let Some(fanotify) = &mut self.fanotify {
+            fanotify.watch(pid, path, watch)?;
+        }
+        self.filter.watch(key, watch)
+    }
+
+    /// What was lost since the last call.
+    pub fn losses(&mut self) -> Vec<Loss> {
+        let mut losses = self.losses.since_last(&self.programs);
+        if let Some(fanotify) = &mut self.fanotify {
+            losses.extend(fanotify.take_losses());
+        }
+        losses
+    }
+
+    /// Which set was chosen and why, and each hook's state.
+    pub fn report(&self) -> &HookReport {
+        &self.report
+    }
+
+    /// Run counts and times of the programs; times are 0 unless `kernel.bpf_stats_enabled` is set.
+    pub fn statistics(&self) -> Vec<ProgramStatistics> {
+        self.programs.statistics()
+    }
+
+    /// Bytes waiting, and bytes there is room for, per ring.
+    pub fn ring_use(&self) -> Vec<(Ring, usize, usize)> {
+        self.gauges.iter().map(|(ring, gauge)| (*ring, gauge.used(), gauge.capacity)).collect()
+    }
+}

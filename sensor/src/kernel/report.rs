@@ -1,0 +1,100 @@
+//! What `sensor check` tells about the kernel side.
+
+use super::HookSet;
+use super::hooks::Attach;
+use sensor_common::record::Hook;
+use serde::Serialize;
+
+/// The hook set in use.
+#[derive(Clone, Debug, Serialize)]
+pub struct HookReport {
+    /// `trampoline` or `tracepoint`.
+    pub set: &'static str,
+    /// Why that one.
+    pub reason: String,
+    /// Every hook of the set.
+    pub hooks: Vec<HookState>,
+    /// What is not seen with this set on this kernel, in sentences.
+    pub gaps: Vec<String>,
+}
+
+/// One hook.
+#[derive(Clone, Debug, Serialize)]
+pub struct HookState {
+    /// Its attach point.
+    pub name: &'static str,
+    /// `tp_btf`, `fentry`, `tracepoint` or `fanotify`.
+    pub kind: &'static str,
+    /// Whether it works.
+    pub attached: bool,
+    /// What it is for.
+    pub covers: &'static str,
+    /// Why it does not work.
+    pub reason: Option<String>,
+    /// Instructions the verifier looked at (since 5.16).
+    pub verified_instructions: Option<u32>,
+    /// The hook itself, for metrics.
+    #[serde(skip)]
+    pub hook: Option<Hook>,
+}
+
+impl HookState {
+    pub(super) fn new(hook: Hook, attach: Attach, covers: &'static str) -> Self {
+        Self {
+            name: hook.name(),
+            kind: attach.name(),
+            attached: false,
+            covers,
+            reason: None,
+            verified_instructions: None,
+            hook: Some(hook),
+        }
+    }
+}
+
+/// What a program has cost.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProgramStatistics {
+    /// Its name.
+    pub name: &'static str,
+    /// How often it ran while statistics were on.
+    pub runs: u64,
+    /// Nanoseconds it took, while statistics were on.
+    pub nanoseconds: u64,
+}
+
+/// The name of a set that was asked for.
+pub fn set_name(set: HookSet) -> &'static str {
+    match set {
+        HookSet::Auto => "auto",
+        HookSet::Trampoline => "trampoline",
+        HookSet::Tracepoint => "tracepoint",
+    }
+}
+
+/// Capabilities that the agent needs, and their bits (`include/uapi/linux/capability.h`).
+const CAP_DAC_READ_SEARCH: (&str, u32) = ("CAP_DAC_READ_SEARCH", 2);
+const CAP_SYS_PTRACE: (&str, u32) = ("CAP_SYS_PTRACE", 19);
+const CAP_SYS_ADMIN: (&str, u32) = ("CAP_SYS_ADMIN", 21);
+
+/// Which of the capabilities that are needed the process does not have in effect.
+///
+/// `CAP_SYS_ADMIN` for loading programs (it includes `CAP_BPF` and `CAP_PERFMON`), fanotify and tracefs;
+/// `CAP_SYS_PTRACE` and `CAP_DAC_READ_SEARCH` for other processes' entries in procfs.
+pub fn missing_capabilities() -> Vec<String> {
+    let effective = effective_capabilities();
+    [CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH]
+        .into_iter()
+        .filter(|(_, bit)| effective >> bit & 1 == 0)
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+fn effective_capabilities() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .unwrap_or(0)
+}
