@@ -16,13 +16,13 @@ use crate::{
     memory::read,
     offsets as off, path,
 };
-use aya_ebpf::{macros::fentry, programs::FEntryContext};
+use aya_ebpf::{EbpfContext, macros::fentry, programs::FEntryContext};
 use sensor_common::record::{Hook, Kind};
 
 #[fentry(function = "security_path_rename")]
 pub fn security_path_rename(ctx: FEntryContext) -> u32 {
-    let (old_directory, old, new_directory, new): (u64, u64, u64, u64) =
-        (ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3));
+    let (old_directory, old, new_directory, new) =
+        (address(&ctx, 0), address(&ctx, 1), address(&ctx, 2), address(&ctx, 3));
     let flags: u32 = ctx.arg(4);
     let deed = deed(Kind::Rename, Hook::SecurityPathRename, flags, Inode::of_dentry(old));
     let outcome = file::report(deed, name(new, new_directory), Other::Name(name(old, old_directory)));
@@ -31,7 +31,7 @@ pub fn security_path_rename(ctx: FEntryContext) -> u32 {
 
 #[fentry(function = "security_path_link")]
 pub fn security_path_link(ctx: FEntryContext) -> u32 {
-    let (old, new_directory, new): (u64, u64, u64) = (ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    let (old, new_directory, new) = (address(&ctx, 0), address(&ctx, 1), address(&ctx, 2));
     let deed = deed(Kind::Link, Hook::SecurityPathLink, 0, Inode::of_dentry(old));
     // A hard link is in one file system, so the new directory's mount leads from the old name upwards as well.
     let outcome = file::report(deed, name(new, new_directory), Other::Name(name(old, new_directory)));
@@ -40,14 +40,14 @@ pub fn security_path_link(ctx: FEntryContext) -> u32 {
 
 #[fentry(function = "security_path_symlink")]
 pub fn security_path_symlink(ctx: FEntryContext) -> u32 {
-    let (directory, link, target): (u64, u64, u64) = (ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    let (directory, link, target) = (address(&ctx, 0), address(&ctx, 1), address(&ctx, 2));
     let deed = deed(Kind::Symlink, Hook::SecurityPathSymlink, 0, Inode(0));
     finish(Kind::Symlink, file::report(deed, name(link, directory), Other::Text(target)))
 }
 
 #[fentry(function = "security_path_chmod")]
 pub fn security_path_chmod(ctx: FEntryContext) -> u32 {
-    let target: u64 = ctx.arg(0);
+    let target = address(&ctx, 0);
     let mode: u32 = ctx.arg::<u32>(1) & 0o7777;
     if mode & 0o111 == 0 {
         return 0;
@@ -55,6 +55,14 @@ pub fn security_path_chmod(ctx: FEntryContext) -> u32 {
     let (dentry, vfsmount) = path::parts(target);
     let deed = deed(Kind::Chmod, Hook::SecurityPathChmod, mode, Inode::of_dentry(dentry));
     finish(Kind::Chmod, file::report(deed, Name { dentry, vfsmount }, Other::None))
+}
+
+/// A pointer argument, as a number.
+///
+/// VERIFIER: read by the helper, because a typed pointer must not be handed to a global function ("R1 is not a scalar").
+#[inline(always)]
+fn address(ctx: &FEntryContext, index: u32) -> u64 {
+    read(ctx.as_ptr() as u64, index * 8)
 }
 
 #[inline(always)]
