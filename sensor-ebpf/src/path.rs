@@ -16,6 +16,8 @@ const CUT: u64 = 1 << 16;
 pub struct Cursor {
     pub dentry: u64,
     mount: u64,
+    /// Root dentry of `mount`, read once a mount.
+    root: u64,
 }
 
 /// Where a step upwards leads.
@@ -31,22 +33,41 @@ pub enum Step {
 impl Cursor {
     #[inline(always)]
     pub fn new(dentry: u64, vfsmount: u64) -> Self {
-        Self { dentry, mount: vfsmount - off::OFF_MOUNT_MNT() as u64 }
+        Self::at(dentry, vfsmount - off::OFF_MOUNT_MNT() as u64)
     }
 
     #[inline(always)]
-    pub fn step(self) -> Step {
-        let parent: u64 = read(self.dentry, off::OFF_DENTRY_PARENT());
-        let root: u64 = read(self.mount, off::OFF_MOUNT_MNT() + off::OFF_VFSMOUNT_ROOT());
-        if self.dentry != root && self.dentry != parent {
-            return Step::Up(Self { dentry: parent, mount: self.mount });
+    fn at(dentry: u64, mount: u64) -> Self {
+        Self { dentry, mount, root: read(mount, off::OFF_MOUNT_MNT() + off::OFF_VFSMOUNT_ROOT()) }
+    }
+
+    /// One step up from `dentry`, whose parent is known.
+    #[inline(always)]
+    pub fn step(self, parent: u64) -> Step {
+        if self.dentry != self.root && self.dentry != parent {
+            return Step::Up(Self { dentry: parent, ..self });
         }
         let above: u64 = read(self.mount, off::OFF_MOUNT_PARENT());
         if above == self.mount || above == 0 {
             return Step::Top;
         }
         let point: u64 = read(self.mount, off::OFF_MOUNT_MOUNTPOINT());
-        Step::Across(Self { dentry: point, mount: above })
+        Step::Across(Self::at(point, above))
+    }
+
+    /// The parent of `dentry`, and its name: they stand side by side in every kernel so far, so one read has both.
+    #[inline(always)]
+    fn parent_and_name(self) -> (u64, u64) {
+        if off::OFF_DENTRY_NAME() == off::OFF_DENTRY_PARENT() + 16 {
+            let words: [u64; 3] = read(self.dentry, off::OFF_DENTRY_PARENT());
+            return (words[0], words[2]);
+        }
+        (self.parent(), read(self.dentry, off::OFF_DENTRY_NAME()))
+    }
+
+    #[inline(always)]
+    pub fn parent(self) -> u64 {
+        read(self.dentry, off::OFF_DENTRY_PARENT())
     }
 }
 
@@ -68,14 +89,15 @@ pub extern "C" fn path_walk(dentry: u64, vfsmount: u64, slot: u64, position: u64
     let mut cursor = Cursor::new(dentry, vfsmount);
     let mut cut = CUT;
     for _ in 0..MAX_STEPS {
-        cursor = match cursor.step() {
+        let (parent, name) = cursor.parent_and_name();
+        cursor = match cursor.step(parent) {
             Step::Top => {
                 cut = 0;
                 break;
             }
             Step::Across(next) => next,
             Step::Up(next) => {
-                copy_name(scratch, cursor.dentry, position + (MAX_PATH - 256) as u64);
+                copy_name(scratch, name, position + (MAX_PATH - 256) as u64);
                 next
             }
         };
@@ -85,10 +107,9 @@ pub extern "C" fn path_walk(dentry: u64, vfsmount: u64, slot: u64, position: u64
     if length > (MAX_PATH - 256) as u64 { length & 0xfff | CUT } else { length | cut }
 }
 
-/// Appends the name of a dentry, with its NUL, unless `limit` is reached.
+/// Appends a name, with its NUL, unless `limit` is reached.
 #[inline(always)]
-fn copy_name(scratch: *mut Scratch, dentry: u64, limit: u64) {
-    let name: u64 = read(dentry, off::OFF_DENTRY_NAME());
+fn copy_name(scratch: *mut Scratch, name: u64, limit: u64) {
     // SAFETY: masked, and a name's 256 bytes are within the slack.
     unsafe {
         let end = (&raw mut (*scratch).end).read_volatile();
@@ -113,5 +134,8 @@ pub fn append(record: &mut Record, dentry: u64, vfsmount: u64) -> (u16, bool) {
 /// `struct path` at an address: its dentry and its vfsmount.
 #[inline(always)]
 pub fn parts(path: u64) -> (u64, u64) {
-    (read(path, off::OFF_PATH_DENTRY()), read(path, off::OFF_PATH_MNT()))
+    // Two pointers, in whichever order.
+    let both: [u64; 2] = read(path, 0);
+    let first_is_mount = off::OFF_PATH_MNT() < off::OFF_PATH_DENTRY();
+    if first_is_mount { (both[1], both[0]) } else { (both[0], both[1]) }
 }

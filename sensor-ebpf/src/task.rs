@@ -1,15 +1,15 @@
-//! Reading a task: identity, credentials, namespaces.
+//! Reading a task: identity, namespaces, open files.
 
-use crate::{memory::read, offsets as off};
+use crate::{
+    memory::{direct, read},
+    offsets as off,
+};
 use aya_ebpf::helpers::generated::bpf_get_current_task;
 use sensor_common::key::ProcessKey;
 
 /// A `struct task_struct`, by address; read with the probe helper, which every program type may use.
 #[derive(Clone, Copy)]
 pub struct Task(pub u64);
-
-/// `enum pid_type`: the session's index in `signal_struct.pids`, since 4.19.
-const PIDTYPE_SID: u32 = 3;
 
 impl Task {
     #[inline(always)]
@@ -30,38 +30,6 @@ impl Task {
         ProcessKey::new(read(self.0, off::OFF_TASK_TGID()), self.start())
     }
 
-    #[inline(always)]
-    pub fn real_parent(self) -> Self {
-        Self(read(self.0, off::OFF_TASK_REAL_PARENT()))
-    }
-
-    /// The session's id in the initial pid namespace.
-    #[inline(always)]
-    pub fn session(self) -> u32 {
-        let signal: u64 = read(self.0, off::OFF_TASK_SIGNAL());
-        let pid: u64 = read(signal, off::OFF_SIGNAL_PIDS() + PIDTYPE_SID * 8);
-        read(pid, off::OFF_PID_NUMBERS() + off::OFF_UPID_NR())
-    }
-
-    /// The pid in the task's own pid namespace, and that namespace's inode.
-    #[inline(always)]
-    pub fn pid_namespace(self) -> (u32, u32) {
-        let pid: u64 = read(self.0, off::OFF_TASK_THREAD_PID());
-        let level: u32 = read(pid, off::OFF_PID_LEVEL());
-        let upid = off::OFF_PID_NUMBERS() + (level & 31) * off::SIZE_UPID();
-        let number: u32 = read(pid, upid + off::OFF_UPID_NR());
-        let namespace: u64 = read(pid, upid + off::OFF_UPID_NS());
-        (number, read(namespace, off::OFF_PIDNS_INUM()))
-    }
-
-    /// Inode of the mount namespace.
-    #[inline(always)]
-    pub fn mount_namespace(self) -> u32 {
-        let proxy: u64 = read(self.0, off::OFF_TASK_NSPROXY());
-        let namespace: u64 = read(proxy, off::OFF_NSPROXY_MNT_NS());
-        read(namespace, off::OFF_MNTNS_INUM())
-    }
-
     /// The open file behind a descriptor, 0 if there is none.
     #[inline(always)]
     pub fn file(self, descriptor: u32) -> u64 {
@@ -73,5 +41,107 @@ impl Task {
         }
         let array: u64 = read(table, off::OFF_FDT_FD());
         read(array + descriptor as u64 * 8, 0)
+    }
+}
+
+/// A `struct task_struct` whose type the verifier knows: an argument of a tp_btf program. Read without helper calls.
+#[derive(Clone, Copy)]
+pub struct TypedTask(*const u8);
+
+/// `enum pid_type`: the session's index in `signal_struct.pids`, since 4.19.
+const PIDTYPE_SID: u32 = 3;
+
+impl TypedTask {
+    /// # Safety
+    /// `task` must be a task_struct to the verifier.
+    #[inline(always)]
+    pub const unsafe fn new(task: *const u8) -> Self {
+        Self(task)
+    }
+
+    /// A member of the task.
+    ///
+    /// # Safety
+    /// `offset` must be that of a member of type `T`.
+    #[inline(always)]
+    pub unsafe fn member<T: Copy>(self, offset: u32) -> T {
+        // SAFETY: stated by the caller.
+        unsafe { direct(self.0, offset) }
+    }
+
+    #[inline(always)]
+    pub fn tgid(self) -> u32 {
+        // SAFETY: the member is an int.
+        unsafe { self.member(off::OFF_TASK_TGID()) }
+    }
+
+    #[inline(always)]
+    pub fn pid(self) -> u32 {
+        // SAFETY: the member is an int.
+        unsafe { self.member(off::OFF_TASK_PID()) }
+    }
+
+    /// Thread group and its start.
+    #[inline(always)]
+    pub fn key(self) -> ProcessKey {
+        // SAFETY: the member is a task_struct, and its start a u64.
+        let start = unsafe {
+            let leader: *const u8 = self.member(off::OFF_TASK_GROUP_LEADER());
+            direct(leader, off::OFF_TASK_START_BOOTTIME())
+        };
+        ProcessKey::new(self.tgid(), start)
+    }
+
+    #[inline(always)]
+    pub fn real_parent(self) -> Self {
+        // SAFETY: the member is a task_struct.
+        Self(unsafe { self.member(off::OFF_TASK_REAL_PARENT()) })
+    }
+
+    /// The session's id in the initial pid namespace.
+    #[inline(always)]
+    pub fn session(self) -> u32 {
+        // SAFETY: the member is a pointer.
+        let signal: *const u8 = unsafe { self.member(off::OFF_TASK_SIGNAL()) };
+        let pid: u64 = read(signal as u64, off::OFF_SIGNAL_PIDS() + PIDTYPE_SID * 8);
+        read(pid, off::OFF_PID_NUMBERS() + off::OFF_UPID_NR())
+    }
+
+    /// The pid in the task's own pid namespace, and that namespace's inode.
+    #[inline(always)]
+    pub fn pid_namespace(self) -> (u32, u32) {
+        // SAFETY: the members are a struct pid and its unsigned int.
+        let (pid, level): (*const u8, u32) = unsafe {
+            let pid: *const u8 = self.member(off::OFF_TASK_THREAD_PID());
+            (pid, direct(pid, off::OFF_PID_LEVEL()))
+        };
+        let at = off::OFF_PID_NUMBERS() + (level & 31) * off::SIZE_UPID();
+        let number = read(pid as u64, at + off::OFF_UPID_NR());
+        let namespace: u64 = read(pid as u64, at + off::OFF_UPID_NS());
+        (number, read(namespace, off::OFF_PIDNS_INUM()))
+    }
+
+    /// Inode of the mount namespace.
+    #[inline(always)]
+    pub fn mount_namespace(self) -> u32 {
+        // SAFETY: the members are an nsproxy, a mnt_namespace and an unsigned int.
+        unsafe {
+            let proxy: *const u8 = self.member(off::OFF_TASK_NSPROXY());
+            let namespace: *const u8 = direct(proxy, off::OFF_NSPROXY_MNT_NS());
+            direct(namespace, off::OFF_MNTNS_INUM())
+        }
+    }
+
+    /// The open files behind descriptors 0, 1 and 2; 0 for none.
+    #[inline(always)]
+    pub fn standard_files(self) -> [u64; 3] {
+        // SAFETY: the members are a files_struct, an fdtable, a pointer and an unsigned int.
+        let (array, most): (*const u8, u32) = unsafe {
+            let files: *const u8 = self.member(off::OFF_TASK_FILES());
+            let table: *const u8 = direct(files, off::OFF_FILES_FDT());
+            (direct(table, off::OFF_FDT_FD()), direct(table, off::OFF_FDT_MAX_FDS()))
+        };
+        // A table never has fewer than 64 places (`NR_OPEN_DEFAULT`); 0 means that there was none to read.
+        if most < 3 { [0; 3] } else { read(array as u64, 0) }
     }
 }

@@ -24,7 +24,7 @@ pub extern "C" fn watch_walk(dentry: u64, vfsmount: u64) -> u64 {
     let mut cursor = Cursor::new(dentry, vfsmount);
     let mut depth = 0u64;
     for _ in 0..MAX_STEPS {
-        match cursor.step() {
+        match cursor.step(cursor.parent()) {
             Step::Top => return 0,
             Step::Across(next) => cursor = next,
             Step::Up(next) => {

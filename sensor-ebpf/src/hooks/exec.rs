@@ -9,11 +9,11 @@ use crate::{
     file::{Inode, TMPFS_MAGIC, append_text, flag},
     lineage::Subject,
     maps::PROCESSES,
-    memory::{copy_user, read},
+    memory::{copy_user, direct, read},
     offsets as off,
     path,
     socket::{AF_INET, AF_INET6, Sock},
-    task::Task,
+    task::TypedTask,
 };
 use aya_ebpf::{
     helpers::generated::bpf_get_current_cgroup_id, macros::btf_tracepoint, programs::BtfTracePointContext,
@@ -28,20 +28,16 @@ use sensor_common::{
 
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn sched_process_exec(ctx: BtfTracePointContext) -> u32 {
-    let task: *const u8 = ctx.arg(0);
-    let bprm: *const u8 = ctx.arg(2);
-    finish(Kind::Exec, try_exec(Task(task as u64), bprm as u64))
+    // SAFETY: a task_struct to the verifier.
+    let task = unsafe { TypedTask::new(ctx.arg(0)) };
+    finish(Kind::Exec, try_exec(task, ctx.arg(2)))
 }
 
 #[inline(always)]
-fn try_exec(task: Task, bprm: u64) -> Outcome {
+fn try_exec(task: TypedTask, bprm: *const u8) -> Outcome {
     let process = task.key();
     let known = known(process);
-    let subject = Subject {
-        process,
-        thread: read(task.0, off::OFF_TASK_PID()),
-        lineage: known.map_or(0, |entry| entry.lineage),
-    };
+    let subject = Subject { process, thread: task.pid(), lineage: known.map_or(0, |entry| entry.lineage) };
     emit::record(Slot::Process, Kind::Exec, Hook::SchedProcessExec, &subject, size_of::<ExecBody>(), |record| {
         fill(record, task, bprm, known)
     })
@@ -64,12 +60,18 @@ fn known(process: ProcessKey) -> Option<ProcessEntry> {
 }
 
 #[inline(always)]
-fn fill(record: &mut Record, task: Task, bprm: u64, known: Option<ProcessEntry>) -> Outcome {
-    let file: u64 = read(bprm, off::OFF_BPRM_FILE());
-    let (dentry, vfsmount) = path::parts(file + off::OFF_FILE_PATH() as u64);
+fn fill(record: &mut Record, task: TypedTask, bprm: *const u8, known: Option<ProcessEntry>) -> Outcome {
+    // SAFETY: the members are a struct file, an int and an fs_struct.
+    let (file, argc, fs): (*const u8, u32, *const u8) = unsafe {
+        (
+            direct(bprm, off::OFF_BPRM_FILE()),
+            direct(bprm, off::OFF_BPRM_ARGC()),
+            task.member(off::OFF_TASK_FS()),
+        )
+    };
+    let (dentry, vfsmount) = path::parts(file as u64 + off::OFF_FILE_PATH() as u64);
     let (executable_length, executable_cut) = path::append(record, dentry, vfsmount);
-    let fs: u64 = read(task.0, off::OFF_TASK_FS());
-    let (directory, directory_mount) = path::parts(fs + off::OFF_FS_PWD() as u64);
+    let (directory, directory_mount) = path::parts(fs as u64 + off::OFF_FS_PWD() as u64);
     let (directory_length, directory_cut) = path::append(record, directory, directory_mount);
     let script_length = append_script(record, bprm);
     let (argv_length, argv_total) = append_argv(record, task);
@@ -86,20 +88,21 @@ fn fill(record: &mut Record, task: Task, bprm: u64, known: Option<ProcessEntry>)
             Some(entry) if parent_known => entry.parent,
             _ => task.real_parent().key(),
         };
-        (*body).argc = read(bprm, off::OFF_BPRM_ARGC());
+        (*body).argc = argc;
         (*body).argv_total = argv_total;
         (*body).executable_length = executable_length;
         (*body).directory_length = directory_length;
         (*body).script_length = script_length;
         (*body).argv_length = argv_length;
-        (*body).comm = read(task.0, off::OFF_TASK_COMM());
+        (*body).comm = task.member(off::OFF_TASK_COMM());
         (*body).cgroup_id = bpf_get_current_cgroup_id();
-        (*body).flags = flags | executable(body, file, dentry);
+        (*body).flags = flags | executable(body, file as u64, dentry);
         credentials(body, task);
         namespaces(body, task);
-        (*body).standard[0] = describe(task.file(0));
-        (*body).standard[1] = describe(task.file(1));
-        (*body).standard[2] = describe(task.file(2));
+        let [input, output, errors] = task.standard_files();
+        (*body).standard[0] = describe(input);
+        (*body).standard[1] = if output == input { (*body).standard[0] } else { describe(output) };
+        (*body).standard[2] = if errors == output { (*body).standard[1] } else { describe(errors) };
     }
     Ok(())
 }
@@ -131,23 +134,23 @@ const MEMFD: u64 = u64::from_ne_bytes(*b"memfd:\0\0");
 /// # Safety
 /// `body` must be the record's body.
 #[inline(always)]
-unsafe fn credentials(body: *mut ExecBody, task: Task) {
-    let cred: u64 = read(task.0, off::OFF_TASK_CRED());
-    // SAFETY: stated by the caller.
+unsafe fn credentials(body: *mut ExecBody, task: TypedTask) {
+    // SAFETY: stated by the caller; the members are a struct cred, ids and capability sets.
     unsafe {
-        (*body).uid = read(cred, off::OFF_CRED_UID());
-        (*body).gid = read(cred, off::OFF_CRED_GID());
-        (*body).euid = read(cred, off::OFF_CRED_EUID());
-        (*body).egid = read(cred, off::OFF_CRED_EGID());
-        (*body).cap_effective = read(cred, off::OFF_CRED_CAP_EFFECTIVE());
-        (*body).cap_permitted = read(cred, off::OFF_CRED_CAP_PERMITTED());
+        let cred: *const u8 = task.member(off::OFF_TASK_CRED());
+        (*body).uid = direct(cred, off::OFF_CRED_UID());
+        (*body).gid = direct(cred, off::OFF_CRED_GID());
+        (*body).euid = direct(cred, off::OFF_CRED_EUID());
+        (*body).egid = direct(cred, off::OFF_CRED_EGID());
+        (*body).cap_effective = direct(cred, off::OFF_CRED_CAP_EFFECTIVE());
+        (*body).cap_permitted = direct(cred, off::OFF_CRED_CAP_PERMITTED());
     }
 }
 
 /// # Safety
 /// `body` must be the record's body.
 #[inline(always)]
-unsafe fn namespaces(body: *mut ExecBody, task: Task) {
+unsafe fn namespaces(body: *mut ExecBody, task: TypedTask) {
     let (pid_in_namespace, pid_namespace) = task.pid_namespace();
     // SAFETY: stated by the caller.
     unsafe {
@@ -160,9 +163,9 @@ unsafe fn namespaces(body: *mut ExecBody, task: Task) {
 
 /// The script's path, when exec was told another file than the one that runs.
 #[inline(always)]
-fn append_script(record: &mut Record, bprm: u64) -> u16 {
-    let filename: u64 = read(bprm, off::OFF_BPRM_FILENAME());
-    if filename == read(bprm, off::OFF_BPRM_INTERP()) {
+fn append_script(record: &mut Record, bprm: *const u8) -> u16 {
+    let filename: u64 = read(bprm as u64, off::OFF_BPRM_FILENAME());
+    if filename == read(bprm as u64, off::OFF_BPRM_INTERP()) {
         return 0;
     }
     append_text(record, filename)
@@ -170,10 +173,12 @@ fn append_script(record: &mut Record, bprm: u64) -> u16 {
 
 /// argv, as it stands on the new program's stack: bytes copied and bytes there are.
 #[inline(always)]
-fn append_argv(record: &mut Record, task: Task) -> (u16, u32) {
-    let mm: u64 = read(task.0, off::OFF_TASK_MM());
-    let start: u64 = read(mm, off::OFF_MM_ARG_START());
-    let end: u64 = read(mm, off::OFF_MM_ARG_END());
+fn append_argv(record: &mut Record, task: TypedTask) -> (u16, u32) {
+    // SAFETY: the members are an mm_struct and addresses.
+    let (start, end): (u64, u64) = unsafe {
+        let mm: *const u8 = task.member(off::OFF_TASK_MM());
+        (direct(mm, off::OFF_MM_ARG_START()), direct(mm, off::OFF_MM_ARG_END()))
+    };
     let total = end.wrapping_sub(start);
     if total == 0 || total > u32::MAX as u64 {
         return (0, 0);

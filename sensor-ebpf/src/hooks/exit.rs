@@ -10,21 +10,21 @@ use crate::{
     maps::PROCESSES,
     memory::direct,
     offsets as off,
+    task::TypedTask,
 };
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use sensor_common::{
-    key::ProcessKey,
     process::ExitBody,
     record::{Hook, Kind},
 };
 
 #[btf_tracepoint(function = "sched_process_exit")]
 pub fn sched_process_exit(ctx: BtfTracePointContext) -> u32 {
-    let task: *const u8 = ctx.arg(0);
-    // SAFETY: a task_struct, and its signal_struct.
-    let live: u32 = unsafe {
-        let signal: *const u8 = direct(task, off::OFF_TASK_SIGNAL());
-        direct(signal, off::OFF_SIGNAL_LIVE())
+    // SAFETY: a task_struct; its signal_struct, and that one's atomic counter.
+    let (task, live): (_, u32) = unsafe {
+        let task = TypedTask::new(ctx.arg(0));
+        let signal: *const u8 = task.member(off::OFF_TASK_SIGNAL());
+        (task, direct(signal, off::OFF_SIGNAL_LIVE()))
     };
     if live != 0 {
         return 0;
@@ -33,23 +33,16 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> u32 {
 }
 
 #[inline(always)]
-fn try_exit(task: *const u8) -> Outcome {
-    // SAFETY: task_structs.
-    let (tgid, thread, exit_code, start): (u32, u32, u32, u64) = unsafe {
-        let leader: *const u8 = direct(task, off::OFF_TASK_GROUP_LEADER());
-        (
-            direct(task, off::OFF_TASK_TGID()),
-            direct(task, off::OFF_TASK_PID()),
-            direct(task, off::OFF_TASK_EXIT_CODE()),
-            direct(leader, off::OFF_TASK_START_BOOTTIME()),
-        )
-    };
+fn try_exit(task: TypedTask) -> Outcome {
+    let (process, thread) = (task.key(), task.pid());
+    // SAFETY: the member is an int.
+    let exit_code = unsafe { task.member(off::OFF_TASK_EXIT_CODE()) };
     // SAFETY: read at once.
-    let lineage = unsafe { PROCESSES.get(tgid) }.map_or(0, |entry| entry.lineage);
-    if PROCESSES.remove(tgid).is_err() && thread != tgid {
+    let lineage = unsafe { PROCESSES.get(process.tgid) }.map_or(0, |entry| entry.lineage);
+    if PROCESSES.remove(process.tgid).is_err() && thread != process.tgid {
         return Ok(());
     }
-    let subject = Subject { process: ProcessKey::new(tgid, start), thread, lineage };
+    let subject = Subject { process, thread, lineage };
     emit::record(Slot::Process, Kind::Exit, Hook::SchedProcessExit, &subject, size_of::<ExitBody>(), |record| {
         record.calm();
         // SAFETY: the record was made for an `ExitBody`.
