@@ -2,4 +2,21 @@
 //!
 //! The modules are listed in the order in which the data meets them. See ARCHITECTURE.md.
 
+pub mod kernel;
+
+pub mod decode;
+pub mod encode;
 pub mod event;
+
+pub mod tree;
+
+pub mod catalogue;
+pub mod detect;
+pub mod exception;
+pub mod host;
+
+pub mod alert;
+pub mod pipeline;
+
+pub mod capture;
+pub mod replay;

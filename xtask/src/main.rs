@@ -1,2 +1,95 @@
-//! Tasks.
-fn main() {}
+//! Everything a developer runs: `cargo xtask COMMAND`.
+//!
+//! This file is the table of commands and nothing else; each command is a module. What a command needs (compilers,
+//! packages, kernels) it finds or installs itself, says so first, and does not do it twice.
+
+mod agent;
+mod bench;
+mod build;
+mod ci;
+mod command;
+mod demo;
+mod ebpf;
+mod guest;
+mod report;
+mod run;
+mod setup;
+mod test;
+mod tidy;
+mod vm;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Developer commands of sensor.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Find or install what the other commands need.
+    Setup(setup::Options),
+    /// Build the finished binary, kernel programs inside: target/release/sensor.
+    Build,
+    /// Build, then start the sensor as root.
+    Run {
+        /// Arguments for `sensor run`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Let a harmless web shell happen in a temporary directory and show the alert.
+    Demo {
+        /// Do not build first.
+        #[arg(long)]
+        no_build: bool,
+    },
+    /// Everything: lints, unit tests, live scenarios, real servers, virtual machines.
+    Test(test::Options),
+    /// What needs no root and no server: format, lints, tidy, unit tests.
+    Ci(ci::Options),
+    /// Check the rules of ARCHITECTURE.md that a program can check.
+    Tidy,
+    /// Boot kernels in virtual machines and run the scenarios there.
+    Vm(vm::Options),
+    /// Measure what the sensor costs.
+    Bench(bench::Options),
+    /// What runs inside a virtual machine.
+    #[command(hide = true)]
+    Guest(guest::Options),
+    /// The server that `demo` attacks.
+    #[command(hide = true)]
+    DemoServer,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cargo xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Setup(options) => setup::run(&options),
+        Command::Build => build::run().map(drop),
+        Command::Run { arguments } => run::run(&arguments),
+        Command::Demo { no_build: true } => demo::without_build(),
+        Command::Demo { no_build: false } => demo::run(),
+        Command::Test(options) => test::run(&options),
+        Command::Ci(options) => ci::run(&options),
+        Command::Tidy => tidy::run(),
+        Command::Vm(options) => vm::run(&options),
+        Command::Bench(options) => bench::run(&options),
+        Command::Guest(options) => guest::run(&options),
+        Command::DemoServer => demo::serve(),
+    }
+}

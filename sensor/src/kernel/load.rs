@@ -58,6 +58,10 @@ pub fn load_and_attach(options: &Options, offsets: &Offsets) -> Result<(Programs
             }
         }
     };
+    let mut chosen = chosen;
+    for field in &offsets.missing {
+        chosen.report.gaps.push(format!("this kernel has no {field}: paths of unix sockets are not reported"));
+    }
     Ok((programs, chosen))
 }
 

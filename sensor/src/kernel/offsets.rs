@@ -11,7 +11,7 @@ pub const VMLINUX_BTF: &str = "/sys/kernel/btf/vmlinux";
 pub struct Offsets {
     /// Global and value.
     pub values: Vec<(&'static str, u32)>,
-    /// Optional fields that this kernel does not have, as `structure.member`.
+    /// Optional fields that this kernel does not have, as `structure.member`: what hangs on them is not reported.
     pub missing: Vec<String>,
 }
 

@@ -1,6 +1,5 @@
 //! What `sensor check` tells about the kernel side.
 
-use super::HookSet;
 use super::hooks::Attach;
 use sensor_common::record::Hook;
 use serde::Serialize;
@@ -61,15 +60,6 @@ pub struct ProgramStatistics {
     pub runs: u64,
     /// Nanoseconds it took, while statistics were on.
     pub nanoseconds: u64,
-}
-
-/// The name of a set that was asked for.
-pub fn set_name(set: HookSet) -> &'static str {
-    match set {
-        HookSet::Auto => "auto",
-        HookSet::Trampoline => "trampoline",
-        HookSet::Tracepoint => "tracepoint",
-    }
 }
 
 /// Capabilities that the agent needs, and their bits (`include/uapi/linux/capability.h`).

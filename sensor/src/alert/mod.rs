@@ -1,0 +1,166 @@
+//! Alerts: what leaves the sensor, as plain data.
+//!
+//! Comes in: a finding and what the tree knows. Goes out: one JSON object in Elastic Common Schema names
+//! ([`Alert::to_json`]) or a text for people ([`Alert::to_pretty`]). docs/alerts.md is the schema.
+//!
+//! Paths and arguments are bytes, JSON is not: bytes that are no UTF-8 show as U+FFFD, and the true bytes stand in base64
+//! under `sensor.raw` with the field's name as key (`"process.args.2"`).
+
+mod fields;
+mod json;
+mod pretty;
+
+pub use fields::{Text, entity_id, timestamp};
+
+use crate::catalogue::Role;
+use crate::detect::{Context, Detector, Finding, Severity, Technique};
+use crate::event::{Exec, File};
+use crate::host::Host;
+use crate::tree::{Node, NodeId};
+use sensor_common::key::ProcessKey;
+use sensor_common::record::Hook;
+use std::sync::Arc;
+
+/// Most programs in `sensor.lineage`; the middle is left out beyond.
+const MAX_LINEAGE: usize = 40;
+
+/// An alert.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// `event.id`.
+    pub id: String,
+    /// `event.sequence`: counts alerts since the start.
+    pub sequence: u64,
+    /// Unix time of what decided, in nanoseconds.
+    pub time_unix_ns: u64,
+    /// The same in nanoseconds of `CLOCK_BOOTTIME`, for the latency.
+    pub time_boottime_ns: u64,
+    /// Which detector.
+    pub detector: Detector,
+    /// How bad.
+    pub severity: Severity,
+    /// ATT&CK techniques.
+    pub techniques: Vec<Technique>,
+    /// The machine.
+    pub host_name: String,
+    /// Its id.
+    pub host_id: String,
+    /// The process that did it.
+    pub process: Process,
+    /// Its parent.
+    pub parent: Option<Process>,
+    /// The file, if it is about one.
+    pub file: Option<File>,
+    /// The server.
+    pub server: Option<ServerFacts>,
+    /// From the server down to the process.
+    pub lineage: Vec<Process>,
+    /// `sensor.incident.id`.
+    pub incident: String,
+    /// Why, in sentences.
+    pub why: Vec<String>,
+    /// Losses were not healed yet.
+    pub blind: bool,
+    /// Who saw it.
+    pub hook: Hook,
+}
+
+/// A process in an alert.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// `process.entity_id`.
+    pub entity_id: String,
+    /// Which.
+    pub key: ProcessKey,
+    /// Unix time of its start, nanoseconds.
+    pub start_unix_ns: u64,
+    /// Its program.
+    pub image: Arc<Exec>,
+    /// The user's name, if it is known.
+    pub user_name: Option<String>,
+}
+
+/// The server in an alert.
+#[derive(Clone, Debug)]
+pub struct ServerFacts {
+    /// Catalogue id.
+    pub id: String,
+    /// Its first role.
+    pub role: Role,
+    /// The running instance: its lineage number.
+    pub instance: u32,
+    /// Its first process.
+    pub pid: u32,
+}
+
+/// Makes the alert of a finding.
+pub fn build(finding: &Finding, context: &Context<'_>, host: &Host, sequence: u64, blind: bool) -> Option<Alert> {
+    let node = context.tree.node(finding.process)?;
+    let server = context.server(finding.server);
+    let roles = server.map_or(&[][..], |(_, kind)| kind.roles.as_slice());
+    Some(Alert {
+        id: fields::event_id(host, finding),
+        sequence,
+        time_unix_ns: host.boot_time_unix_ns + finding.time_boottime_ns,
+        time_boottime_ns: finding.time_boottime_ns,
+        detector: finding.detector,
+        severity: finding.severity,
+        techniques: finding.detector.techniques(roles),
+        host_name: host.name.clone(),
+        host_id: host.id.clone(),
+        process: process(node.key, node.image.clone().unwrap_or_default(), host),
+        parent: parent(node, context, host),
+        file: finding.file.clone(),
+        server: server.map(|(server, kind)| ServerFacts {
+            id: server.id.clone(),
+            role: kind.roles.first().copied().unwrap_or(Role::App),
+            instance: server.lineage,
+            pid: server.root.tgid,
+        }),
+        lineage: lineage(finding.process, node, context, host),
+        incident: fields::incident_id(host, finding),
+        why: finding.why.clone(),
+        blind,
+        hook: finding.hook,
+    })
+}
+
+fn process(key: ProcessKey, image: Arc<Exec>, host: &Host) -> Process {
+    Process {
+        entity_id: entity_id(host, key),
+        key,
+        start_unix_ns: host.boot_time_unix_ns + key.start_boottime_ns,
+        user_name: host.users.get(&image.uid).cloned(),
+        image,
+    }
+}
+
+fn parent(node: &Node, context: &Context<'_>, host: &Host) -> Option<Process> {
+    let parent = context.tree.node(context.tree.parent(node)?)?;
+    Some(process(parent.key, parent.image.clone()?, host))
+}
+
+/// Programs from the server's first process down; outside lineages from the oldest ancestor that is known. A process
+/// that ran several programs stands there with each.
+fn lineage(id: NodeId, node: &Node, context: &Context<'_>, host: &Host) -> Vec<Process> {
+    let root = context.servers.by_lineage(node.lineage).map(|server| server.root);
+    let mut programs = Vec::new();
+    for (_, ancestor) in context.tree.ancestors(id) {
+        if node.lineage != 0 && ancestor.lineage != node.lineage {
+            break;
+        }
+        programs.extend(ancestor.image.iter().cloned().map(|image| process(ancestor.key, image, host)));
+        programs.extend(ancestor.previous.iter().rev().cloned().map(|image| process(ancestor.key, image, host)));
+        if root.is_some_and(|root| ancestor.key.same_as(root)) {
+            break;
+        }
+    }
+    programs.reverse();
+    if programs.len() > MAX_LINEAGE {
+        programs.drain(MAX_LINEAGE / 4..programs.len() - MAX_LINEAGE / 4 * 3);
+    }
+    programs
+}
+
+#[cfg(test)]
+mod tests;

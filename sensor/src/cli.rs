@@ -1,0 +1,171 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Catches abuse of server software by process ancestry, with eBPF.
+#[derive(Debug, Parser)]
+#[command(name = "sensor", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch this machine until SIGTERM or SIGINT; alerts go to standard output, logs to standard error
+    Run(RunArgs),
+    /// Say what would work here, without staying: kernel, privileges, hooks, configuration
+    Check(CheckArgs),
+    /// Run, and write every record into a capture file
+    Record(RecordArgs),
+    /// Run a capture through the same pipeline; needs no privileges
+    Replay(ReplayArgs),
+    /// Ask the running agent for the ancestry of a process, or of all servers
+    Tree(TreeArgs),
+    /// Ask the running agent how it is and what it lost
+    Status(AskArgs),
+    /// Ask the running agent which servers it found and what it watches for them
+    Servers(AskArgs),
+    /// Show the catalogue of servers that is in force
+    #[command(subcommand)]
+    Catalogue(CatalogueCommand),
+}
+
+/// Where the configuration comes from.
+#[derive(Args, Debug, Default)]
+pub struct ConfigArgs {
+    /// Configuration file (default: /etc/sensor/sensor.toml, if it exists)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Set a configuration key, over the file: output.stdout.format=json
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// `sensor run`.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// `sensor check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sensor record`.
+#[derive(Args, Debug)]
+pub struct RecordArgs {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The capture file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Stop after this time: 30s, 5m, 1h
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub length: Option<Duration>,
+}
+
+/// `sensor replay`.
+#[derive(Args, Debug)]
+pub struct ReplayArgs {
+    /// The capture file
+    #[arg(value_name = "FILE")]
+    pub capture: PathBuf,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Print JSON, whatever output.stdout.format says
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sensor tree`.
+#[derive(Args, Debug)]
+pub struct TreeArgs {
+    /// The process; all servers without it
+    pub pid: Option<u32>,
+    /// How to ask.
+    #[command(flatten)]
+    pub ask: AskArgs,
+}
+
+/// A question to the running agent.
+#[derive(Args, Debug)]
+pub struct AskArgs {
+    /// Where the configuration comes from (for agent.socket).
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sensor catalogue ...`.
+#[derive(Debug, Subcommand)]
+pub enum CatalogueCommand {
+    /// List the servers that are known
+    List(AskArgs),
+    /// Show all that is known of one
+    Show {
+        /// Its id, as in the list
+        id: String,
+        /// How to show it.
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Say whether a catalogue file can be used
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// A time such as `30s`, `5m`, `1h`, `250ms`; a number alone is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| "allowed: a number with ms, s, m or h".to_owned())?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "" | "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("allowed: a number with ms, s, m or h".to_owned()),
+    };
+    number.checked_mul(milliseconds).map(Duration::from_millis).ok_or_else(|| "too long".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
+        assert!(duration("fast").is_err());
+        assert!(duration("99999999999999999999h").is_err());
+    }
+}

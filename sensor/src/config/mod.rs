@@ -1,0 +1,202 @@
+//! What the operator wrote, turned once into what the program uses.
+//!
+//! Comes in: the file's text and `--set key=value` pairs. Goes out: a [`Config`], or every problem at once, each with
+//! file, line, key, value and what is allowed. [`KEYS`] is the one place where the keys are named; reading, the checks
+//! and the documentation come from it.
+
+mod raw;
+
+pub use raw::{KEYS, Key, Kind, Problem};
+
+use crate::exception::Exception;
+use crate::kernel::{HookSet, Options};
+use raw::Raw;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Where the configuration is looked for when none is named.
+pub const DEFAULT_FILE: &str = "/etc/sensor/sensor.toml";
+
+/// The configuration in force.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `[kernel]`.
+    pub kernel: Options,
+    /// `catalogue.extra`: files, and directories whose `*.toml` are read.
+    pub catalogue_extra: Vec<PathBuf>,
+    /// `[[exception]]`.
+    pub exceptions: Vec<Exception>,
+    /// `[output.stdout]`.
+    pub stdout: Stdout,
+    /// `[output.file]`.
+    pub file: File,
+    /// `metrics.listen`; `None` when it is `"off"`.
+    pub metrics: Option<SocketAddr>,
+    /// `agent.socket`.
+    pub socket: PathBuf,
+}
+
+/// What an output gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Include {
+    /// Alerts.
+    Alerts,
+    /// Every event, and alerts.
+    Events,
+}
+
+/// How standard output shows alerts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Pretty,
+    /// A JSON object a line.
+    Json,
+}
+
+/// `[output.stdout]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Stdout {
+    /// Whether to write there at all.
+    pub enabled: bool,
+    /// For people or for programs.
+    pub format: Format,
+    /// Alerts, or events too.
+    pub include: Include,
+}
+
+/// `[output.file]`: always JSON lines.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Whether to write there at all.
+    pub enabled: bool,
+    /// The file; older ones are beside it with `.1`, `.2` and so on.
+    pub path: PathBuf,
+    /// Bytes after which a new file is begun.
+    pub max_bytes: u64,
+    /// How many older files are kept.
+    pub keep: u32,
+    /// Alerts, or events too.
+    pub include: Include,
+}
+
+impl Config {
+    /// Reads the configuration file and the `--set` pairs.
+    ///
+    /// A file that was not named may be missing: the defaults work. All problems come together.
+    pub fn load(named: Option<&Path>, set: &[String]) -> Result<Self, Vec<Problem>> {
+        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(vec![Problem::of_file(&path.display().to_string(), &error.to_string())]),
+        };
+        Self::parse(&path.display().to_string(), &text, set)
+    }
+
+    /// The same from a text; `file` is its name in problems.
+    pub fn parse(file: &str, text: &str, set: &[String]) -> Result<Self, Vec<Problem>> {
+        let mut raw = Raw::read(file, text);
+        for pair in set {
+            raw.set(pair);
+        }
+        let config = Self::resolve(&mut raw);
+        match raw.into_problems() {
+            problems if problems.is_empty() => Ok(config),
+            problems => Err(problems),
+        }
+    }
+
+    fn resolve(raw: &mut Raw) -> Self {
+        let hooks = match raw.word("kernel.hooks").as_str() {
+            "trampoline" => HookSet::Trampoline,
+            "tracepoint" => HookSet::Tracepoint,
+            _ => HookSet::Auto,
+        };
+        let format = match raw.word("output.stdout.format").as_str() {
+            "json" => Format::Json,
+            _ => Format::Pretty,
+        };
+        Self {
+            kernel: Options {
+                hooks,
+                process_ring_bytes: ring(raw, "kernel.process_ring_bytes"),
+                activity_ring_bytes: ring(raw, "kernel.activity_ring_bytes"),
+            },
+            catalogue_extra: raw.words("catalogue.extra").into_iter().map(PathBuf::from).collect(),
+            stdout: Stdout {
+                enabled: raw.truth("output.stdout.enabled"),
+                format,
+                include: include(raw, "output.stdout.include"),
+            },
+            file: File {
+                enabled: raw.truth("output.file.enabled"),
+                path: PathBuf::from(raw.word("output.file.path")),
+                max_bytes: raw.number("output.file.max_bytes"),
+                keep: raw.number("output.file.keep") as u32,
+                include: include(raw, "output.file.include"),
+            },
+            metrics: listen(raw, "metrics.listen"),
+            socket: PathBuf::from(raw.word("agent.socket")),
+            exceptions: raw.exceptions(),
+        }
+    }
+
+    /// The texts of `catalogue.extra`, by file name. A directory that does not exist holds nothing.
+    pub fn catalogue_texts(&self) -> Result<Vec<(String, String)>, Vec<Problem>> {
+        let mut texts = Vec::new();
+        let mut problems = Vec::new();
+        for file in self.catalogue_extra.iter().flat_map(|extra| toml_files(extra)) {
+            let name = file.display().to_string();
+            match std::fs::read_to_string(&file) {
+                Ok(text) => texts.push((name, text)),
+                Err(error) => problems.push(Problem::of_file(&name, &error.to_string())),
+            }
+        }
+        if problems.is_empty() { Ok(texts) } else { Err(problems) }
+    }
+}
+
+/// The file itself, or the `*.toml` in the directory, by name.
+fn toml_files(extra: &Path) -> Vec<PathBuf> {
+    if !extra.is_dir() {
+        let default = KEYS.iter().any(|key| key.default.contains(&format!("\"{}\"", extra.display())));
+        return if default { Vec::new() } else { vec![extra.to_owned()] };
+    }
+    let mut files: Vec<PathBuf> = std::fs::read_dir(extra)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn include(raw: &mut Raw, key: &'static str) -> Include {
+    if raw.word(key) == "events" { Include::Events } else { Include::Alerts }
+}
+
+fn ring(raw: &mut Raw, key: &'static str) -> u32 {
+    let bytes = raw.number(key);
+    if !bytes.is_power_of_two() {
+        raw.refuse(key, "a power of two");
+    }
+    bytes as u32
+}
+
+fn listen(raw: &mut Raw, key: &'static str) -> Option<SocketAddr> {
+    let word = raw.word(key);
+    if word == "off" {
+        return None;
+    }
+    let parsed = word.parse();
+    if parsed.is_err() {
+        raw.refuse(key, "ADDRESS:PORT (127.0.0.1:9842, [::1]:9842) or \"off\"");
+    }
+    parsed.ok()
+}
+
+#[cfg(test)]
+mod tests;

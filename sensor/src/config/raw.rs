@@ -1,0 +1,343 @@
+//! The configuration as written: which keys there are, of what type, and where each value stands.
+//!
+//! Everything that is wrong is collected, nothing is fatal: a wrong value is reported and its default used, so that the
+//! rest can be looked at too.
+
+use crate::exception::Exception;
+use std::collections::BTreeMap;
+use std::fmt;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A key that may be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its dotted name.
+    pub name: &'static str,
+    /// What it may hold.
+    pub kind: Kind,
+    /// Its default, as TOML.
+    pub default: &'static str,
+    /// What it does.
+    pub about: &'static str,
+}
+
+/// What a key may hold.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// Any text that is not empty.
+    Text,
+    /// A list of texts.
+    Texts,
+    /// true or false.
+    Truth,
+    /// A whole number between these.
+    Number(u64, u64),
+}
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Key {
+    Key { name, kind, default, about }
+}
+
+const INCLUDE: Kind = Kind::OneOf(&["alerts", "events"]);
+const RING: Kind = Kind::Number(4096, 1 << 30);
+
+/// Every key outside `[[exception]]`.
+pub const KEYS: &[Key] = &[
+    key("kernel.hooks", Kind::OneOf(&["auto", "trampoline", "tracepoint"]), "\"auto\"", "which hook set to use"),
+    key("kernel.process_ring_bytes", RING, "4194304", "ring of fork, exec and exit; a power of two"),
+    key("kernel.activity_ring_bytes", RING, "4194304", "ring of everything else; a power of two"),
+    key(
+        "catalogue.extra",
+        Kind::Texts,
+        "[\"/etc/sensor/catalogue.d\"]",
+        "catalogue files, or directories of *.toml, that extend or override the embedded ones",
+    ),
+    key("output.stdout.enabled", Kind::Truth, "true", "write to standard output"),
+    key("output.stdout.format", Kind::OneOf(&["pretty", "json"]), "\"pretty\"", "for people, or a JSON object a line"),
+    key("output.stdout.include", INCLUDE, "\"alerts\"", "alerts only, or every event too"),
+    key("output.file.enabled", Kind::Truth, "false", "write JSON lines to a file"),
+    key("output.file.path", Kind::Text, "\"/var/log/sensor/alerts.ndjson\"", "the file"),
+    key("output.file.max_bytes", Kind::Number(4096, 1 << 40), "104857600", "size at which a new file is begun"),
+    key("output.file.keep", Kind::Number(0, 1000), "5", "how many older files are kept"),
+    key("output.file.include", INCLUDE, "\"alerts\"", "alerts only, or every event too"),
+    key("metrics.listen", Kind::Text, "\"127.0.0.1:9842\"", "/metrics, /healthz and /readyz; \"off\" for none"),
+    key("agent.socket", Kind::Text, "\"/run/sensor/sensor.sock\"", "where sensor tree, status and servers ask"),
+];
+
+/// Something in the configuration that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Problem {
+    /// The file, or `--set`.
+    pub file: String,
+    /// The line in it, from 1.
+    pub line: Option<usize>,
+    /// The dotted key; empty if the problem is the file's.
+    pub key: String,
+    /// What was written.
+    pub value: Option<String>,
+    /// What is wrong with it.
+    pub wrong: String,
+    /// What is allowed.
+    pub allowed: Option<String>,
+}
+
+impl Problem {
+    /// A problem with a whole file.
+    pub fn of_file(file: &str, wrong: &str) -> Self {
+        Self { file: file.into(), line: None, key: String::new(), value: None, wrong: wrong.into(), allowed: None }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, ": {}", self.key)?;
+        }
+        if let Some(value) = &self.value {
+            write!(f, " = {value}")?;
+        }
+        write!(f, ": {}", self.wrong)?;
+        self.allowed.iter().try_for_each(|allowed| write!(f, "; allowed: {allowed}"))
+    }
+}
+
+/// A value, and where it was written.
+#[derive(Clone, Debug)]
+struct Written {
+    value: toml::Value,
+    file: String,
+    line: Option<usize>,
+}
+
+/// The configuration as written, and what is wrong with it.
+pub struct Raw {
+    values: BTreeMap<String, Written>,
+    exceptions: Vec<Written>,
+    problems: Vec<Problem>,
+}
+
+impl Raw {
+    /// Takes a TOML text apart. Syntax errors and unknown keys become problems.
+    pub fn read(file: &str, text: &str) -> Self {
+        let mut raw = Self { values: BTreeMap::new(), exceptions: Vec::new(), problems: Vec::new() };
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            let line = error.span().map(|span| line_of(text, span.start));
+            raw.problems.push(Problem { line, ..Problem::of_file(file, &format!("not TOML: {}", error.message())) });
+        }
+        raw.take_table(file, text, "", table.get_ref());
+        raw
+    }
+
+    fn take_table(&mut self, file: &str, text: &str, prefix: &str, table: &DeTable<'_>) {
+        for (name, value) in table {
+            let key = if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
+            let line = Some(line_of(text, name.span().start));
+            match value.get_ref() {
+                DeValue::Table(inner) if is_section(&key) => self.take_table(file, text, &key, inner),
+                DeValue::Array(list) if key == "exception" && list.iter().all(|each| each.get_ref().is_table()) => {
+                    for each in list.iter() {
+                        let line = Some(line_of(text, each.span().start));
+                        self.exceptions.push(Written { value: plain(each), file: file.into(), line });
+                    }
+                }
+                _ => self.take(Written { value: plain(value), file: file.into(), line }, key),
+            }
+        }
+    }
+
+    fn take(&mut self, written: Written, key: String) {
+        if KEYS.iter().any(|known| known.name == key) {
+            self.values.insert(key, written);
+            return;
+        }
+        let wrong = match nearest(&key, KEYS.iter().map(|known| known.name)) {
+            Some(near) => format!("no such key; did you mean {near}?"),
+            None => "no such key".into(),
+        };
+        let allowed = Some(in_same_section(&key));
+        let value = Some(shown(&written.value));
+        self.problems.push(Problem { file: written.file, line: written.line, key, value, wrong, allowed });
+    }
+
+    /// Takes a `--set key=value`: the value is TOML, or else a text as it stands.
+    pub fn set(&mut self, pair: &str) {
+        let Some((key, value)) = pair.split_once('=') else {
+            let problem = Problem::of_file("--set", &format!("{pair:?} is not key=value"));
+            self.problems.push(problem);
+            return;
+        };
+        let (key, value) = (key.trim(), value.trim());
+        let value = toml::from_str::<toml::Table>(&format!("value = {value}"))
+            .ok()
+            .and_then(|mut table| table.remove("value"))
+            .unwrap_or_else(|| toml::Value::String(value.into()));
+        self.take(Written { value, file: "--set".into(), line: None }, key.into());
+    }
+
+    /// All that is wrong, in the order of the text.
+    pub fn into_problems(mut self) -> Vec<Problem> {
+        self.problems.sort_by_key(|problem| (problem.file == "--set", problem.line));
+        self.problems
+    }
+
+    /// A text, or one of the allowed words.
+    pub fn word(&mut self, name: &'static str) -> String {
+        match self.value(name) {
+            toml::Value::String(word) => word,
+            _ => String::new(),
+        }
+    }
+
+    /// A list of texts.
+    pub fn words(&mut self, name: &'static str) -> Vec<String> {
+        match self.value(name) {
+            toml::Value::Array(list) => list.iter().filter_map(|each| each.as_str().map(str::to_owned)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// true or false.
+    pub fn truth(&mut self, name: &'static str) -> bool {
+        self.value(name).as_bool().unwrap_or_default()
+    }
+
+    /// A whole number.
+    pub fn number(&mut self, name: &'static str) -> u64 {
+        self.value(name).as_integer().and_then(|number| u64::try_from(number).ok()).unwrap_or_default()
+    }
+
+    /// Reports that the value of a key, though of the right type, cannot be used.
+    pub fn refuse(&mut self, name: &str, allowed: &str) {
+        let Some(written) = self.values.remove(name) else { return };
+        self.problems.push(Problem {
+            value: Some(shown(&written.value)),
+            file: written.file,
+            line: written.line,
+            key: name.into(),
+            wrong: "cannot be used".into(),
+            allowed: Some(allowed.into()),
+        });
+    }
+
+    /// The value, if it is of the key's kind; else the default, and a problem.
+    fn value(&mut self, name: &'static str) -> toml::Value {
+        let Some(key) = KEYS.iter().find(|key| key.name == name) else { return toml::Value::Boolean(false) };
+        match self.values.get(name) {
+            Some(written) if key.kind.takes(&written.value) => return written.value.clone(),
+            Some(_) => self.refuse(name, &key.kind.to_string()),
+            None => {}
+        }
+        toml::from_str::<toml::Table>(&format!("value = {}", key.default))
+            .ok()
+            .and_then(|mut table| table.remove("value"))
+            .unwrap_or(toml::Value::Boolean(false))
+    }
+
+    /// The exceptions that can be used.
+    pub fn exceptions(&mut self) -> Vec<Exception> {
+        let mut good = Vec::new();
+        for (index, written) in std::mem::take(&mut self.exceptions).into_iter().enumerate() {
+            let toml::Value::Table(table) = written.value else { continue };
+            match Exception::from_table(&table) {
+                Ok(exception) => good.push(exception),
+                Err(wrongs) => self.problems.extend(wrongs.into_iter().map(|wrong| Problem {
+                    file: written.file.clone(),
+                    line: written.line,
+                    key: format!("exception[{index}].{}", wrong.key),
+                    value: wrong.value,
+                    wrong: wrong.wrong,
+                    allowed: wrong.allowed,
+                })),
+            }
+        }
+        good
+    }
+}
+
+impl Kind {
+    fn takes(self, value: &toml::Value) -> bool {
+        match (self, value) {
+            (Self::OneOf(words), toml::Value::String(word)) => words.contains(&word.as_str()),
+            (Self::Text, toml::Value::String(text)) => !text.is_empty(),
+            (Self::Texts, toml::Value::Array(list)) => list.iter().all(toml::Value::is_str),
+            (Self::Truth, toml::Value::Boolean(_)) => true,
+            (Self::Number(least, most), toml::Value::Integer(number)) => {
+                u64::try_from(*number).is_ok_and(|number| (least..=most).contains(&number))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OneOf(words) => f.write_str(&words.join(", ")),
+            Self::Text => f.write_str("a text"),
+            Self::Texts => f.write_str("a list of texts"),
+            Self::Truth => f.write_str("true, false"),
+            Self::Number(least, most) => write!(f, "a whole number from {least} to {most}"),
+        }
+    }
+}
+
+/// Whether keys begin with this and a dot.
+fn is_section(key: &str) -> bool {
+    KEYS.iter().any(|known| known.name.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// The keys of the same section, or all sections.
+fn in_same_section(key: &str) -> String {
+    let section = key.rsplit_once('.').map_or("", |(section, _)| section);
+    let same: Vec<&str> =
+        KEYS.iter().map(|known| known.name).filter(|name| name.rsplit_once('.').is_some_and(|(of, _)| of == section)).collect();
+    if same.is_empty() { "kernel, catalogue, exception, output.stdout, output.file, metrics, agent".into() } else { same.join(", ") }
+}
+
+/// The most similar of the names, if it is similar at all.
+pub(super) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    names
+        .map(|name| (strsim::normalized_damerau_levenshtein(written, name), name))
+        .filter(|(similar, _)| *similar >= 0.5)
+        .max_by(|one, other| one.0.total_cmp(&other.0))
+        .map(|(_, name)| name)
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+}
+
+fn shown(value: &toml::Value) -> String {
+    let mut text = value.to_string();
+    if text.len() > 80 {
+        text = text.chars().take(77).chain("...".chars()).collect();
+    }
+    text
+}
+
+/// The value without its places.
+fn plain(value: &Spanned<DeValue<'_>>) -> toml::Value {
+    match value.get_ref() {
+        DeValue::String(text) => toml::Value::String(text.to_string()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or_else(|_| toml::Value::String(number.to_string()), toml::Value::Integer),
+        DeValue::Float(number) => number
+            .as_str()
+            .parse()
+            .map_or_else(|_| toml::Value::String(number.to_string()), toml::Value::Float),
+        DeValue::Boolean(truth) => toml::Value::Boolean(*truth),
+        DeValue::Datetime(time) => toml::Value::Datetime(*time),
+        DeValue::Array(list) => toml::Value::Array(list.iter().map(plain).collect()),
+        DeValue::Table(table) => {
+            toml::Value::Table(table.iter().map(|(name, value)| (name.get_ref().to_string(), plain(value))).collect())
+        }
+    }
+}

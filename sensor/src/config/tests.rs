@@ -1,0 +1,72 @@
+use super::*;
+
+fn problems(text: &str, set: &[&str]) -> Vec<String> {
+    let set: Vec<String> = set.iter().map(|pair| (*pair).to_owned()).collect();
+    match Config::parse("sensor.toml", text, &set) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn nothing_written_gives_the_defaults() {
+    let config = Config::parse("sensor.toml", "", &[]).unwrap();
+    assert_eq!(config.kernel.process_ring_bytes, 4_194_304);
+    assert_eq!(config.metrics.unwrap().to_string(), "127.0.0.1:9842");
+    assert_eq!(config.stdout.format, Format::Pretty);
+    assert!(!config.file.enabled);
+    assert_eq!(config.socket, Path::new("/run/sensor/sensor.sock"));
+}
+
+#[test]
+fn three_mistakes_are_listed_at_once() {
+    let text = "[kernel]\nhooks = \"fast\"\nproces_ring_bytes = 4096\n\n[output.file]\nkeep = \"many\"\n";
+    assert_eq!(
+        problems(text, &[]),
+        [
+            "sensor.toml:2: kernel.hooks = \"fast\": cannot be used; allowed: auto, trampoline, tracepoint",
+            "sensor.toml:3: kernel.proces_ring_bytes = 4096: no such key; did you mean kernel.process_ring_bytes?; \
+             allowed: kernel.hooks, kernel.process_ring_bytes, kernel.activity_ring_bytes",
+            "sensor.toml:6: output.file.keep = \"many\": cannot be used; allowed: a whole number from 0 to 1000",
+        ]
+    );
+}
+
+#[test]
+fn bad_values_of_the_right_type_are_refused() {
+    let text = "[kernel]\nprocess_ring_bytes = 5000\n[metrics]\nlisten = \"localhost\"\n";
+    let found = problems(text, &["output.stdout.enabled=maybe", "nonsense"]);
+    assert_eq!(found.len(), 4, "{found:#?}");
+    assert!(found[0].contains("a power of two"), "{}", found[0]);
+    assert!(found[1].contains("ADDRESS:PORT"), "{}", found[1]);
+    assert!(found.iter().any(|problem| problem.contains("output.stdout.enabled = \"maybe\"")), "{found:#?}");
+}
+
+#[test]
+fn set_wins_over_the_file_and_needs_no_quotes() {
+    let set = ["kernel.hooks=tracepoint".to_owned(), "output.file.keep=7".to_owned(), "metrics.listen=off".to_owned()];
+    let config = Config::parse("sensor.toml", "[kernel]\nhooks = \"trampoline\"\n", &set).unwrap();
+    assert_eq!(config.kernel.hooks, HookSet::Tracepoint);
+    assert_eq!(config.file.keep, 7);
+    assert_eq!(config.metrics, None);
+}
+
+#[test]
+fn broken_toml_and_unknown_keys_come_together() {
+    let found = problems("[kernel]\nhooks = \n[otput.stdout]\nenabled = true\n", &[]);
+    assert!(found.iter().any(|problem| problem.starts_with("sensor.toml:2: not TOML")), "{found:#?}");
+    assert!(found.iter().any(|problem| problem.contains("otput")), "{found:#?}");
+}
+
+#[test]
+fn a_file_that_was_named_must_exist() {
+    assert!(Config::load(Some(Path::new("/nonexistent/sensor.toml")), &[]).is_err());
+}
+
+#[test]
+fn the_defaults_are_allowed() {
+    for key in KEYS {
+        let set = [format!("{}={}", key.name, key.default)];
+        assert!(Config::parse("sensor.toml", "", &set).is_ok(), "{}", key.name);
+    }
+}

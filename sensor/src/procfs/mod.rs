@@ -1,0 +1,138 @@
+//! What runs now, from `/proc`: the tree's beginning, and its repair after a loss.
+//!
+//! Comes in: a mounted procfs. Goes out: [`Event`]s of kind process (parents before children) and listen, with the hook
+//! `procfs`. Always holds: a process that vanishes while it is read is left out, what cannot be read is empty; names and
+//! arguments are bytes. Own parsers instead of a crate's, because those hold names and arguments as UTF-8.
+//! It does not see: which script a `#!` interpreter runs, who called fork (the parent is who the kernel says), and
+//! whether a file lies in an overlay's upper layer.
+
+mod mounts;
+mod parse;
+mod process;
+mod sockets;
+
+pub use mounts::{Mount, Mounts, kernel_device, parse_mountinfo};
+pub use parse::{Stat, Status, parse_stat, parse_status};
+pub use sockets::{Listener, NetTables};
+
+use crate::event::{Body, Event, Net};
+use rustix::fs::{CWD, OFlags};
+use sensor_common::key::{PROCFS_TICK_NS, ProcessKey};
+use sensor_common::record::{Hook, Kind};
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+/// Most descriptors of one process that are looked at for listening sockets.
+const MAX_DESCRIPTORS: usize = 65_536;
+
+/// Reads a procfs.
+pub struct Procfs {
+    root: PathBuf,
+}
+
+/// A process that was listed, before all of it was read.
+struct Listed {
+    stat: Stat,
+    directory: PathBuf,
+}
+
+impl Default for Procfs {
+    fn default() -> Self {
+        Self::new(Path::new("/proc"))
+    }
+}
+
+impl Procfs {
+    /// The procfs mounted there.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// Everything that runs, and every listening socket.
+    pub fn snapshot(&self) -> Vec<Event> {
+        let listed = self.list();
+        let starts: HashMap<u32, ProcessKey> = listed.iter().map(|one| (one.stat.pid, one.stat.key())).collect();
+        let mut reader = process::Reader::new(&self.root);
+        let mut events = Vec::with_capacity(listed.len());
+        for one in &listed {
+            let parent = starts.get(&one.stat.parent).copied().unwrap_or(ProcessKey::NONE);
+            let Some(exec) = reader.read(&one.directory, &one.stat, parent) else { continue };
+            events.push(event(one.stat.key(), Body::Process(Box::new(exec))));
+        }
+        for one in &listed {
+            let listeners = reader.tables(&one.directory);
+            if !listeners.is_empty() {
+                events.extend(listening(&one.directory, listeners).into_iter().map(|net| event(one.stat.key(), net)));
+            }
+        }
+        events
+    }
+
+    /// The processes there are, earliest first, so that parents come before children. The dead are left out.
+    fn list(&self) -> Vec<Listed> {
+        let mut listed: Vec<Listed> = std::fs::read_dir(&self.root)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit))
+            .filter_map(|entry| {
+                let directory = entry.path();
+                let stat = parse_stat(&std::fs::read(directory.join("stat")).ok()?)?;
+                (!stat.is_dead()).then_some(Listed { stat, directory })
+            })
+            .collect();
+        listed.sort_by_key(|one| (one.stat.start_ticks, one.stat.pid));
+        listed
+    }
+}
+
+impl Stat {
+    /// Who it is, with the coarse clock of procfs.
+    pub fn key(&self) -> ProcessKey {
+        ProcessKey::new(self.pid, self.start_ticks * PROCFS_TICK_NS)
+    }
+}
+
+/// An event that procfs told.
+fn event(process: ProcessKey, body: Body) -> Event {
+    Event { time_boottime_ns: crate::machine::boottime_ns(), process, thread: process.tgid, lineage: 0, hook: Hook::Procfs, body }
+}
+
+/// The listening sockets that a process holds.
+fn listening(directory: &Path, listeners: &HashMap<u64, Listener>) -> Vec<Body> {
+    let mut seen = BTreeSet::new();
+    let descriptors = std::fs::read_dir(directory.join("fd")).into_iter().flatten().flatten();
+    let mut found = Vec::new();
+    for descriptor in descriptors.take(MAX_DESCRIPTORS) {
+        let Ok(target) = std::fs::read_link(descriptor.path()) else { continue };
+        let Some(inode) = parse::numbered(target.as_os_str().as_encoded_bytes(), b"socket:[") else { continue };
+        if let Some(listener) = listeners.get(&inode).filter(|_| seen.insert(inode)) {
+            found.push(Body::Net(Box::new(Net {
+                operation: Kind::Listen,
+                family: listener.family,
+                socket_type: 1,
+                remote: None,
+                local: listener.local,
+                path: listener.path.clone(),
+            })));
+        }
+    }
+    found
+}
+
+/// Opens `path` as a process sees it: no link leads out of its root.
+pub fn open_in_root(proc_root: &Path, pid: u32, path: &Path) -> rustix::io::Result<rustix::fd::OwnedFd> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(
+        CWD,
+        proc_root.join(pid.to_string()).join("root"),
+        flags | OFlags::DIRECTORY,
+        rustix::fs::Mode::empty(),
+    )?;
+    let relative = path.strip_prefix("/").unwrap_or(path);
+    let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+    rustix::fs::openat2(&root, relative, flags, rustix::fs::Mode::empty(), rustix::fs::ResolveFlags::IN_ROOT)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! The servers that run: each has a number, which its lineage carries in the tree and in the kernel.
+
+use crate::event::Watch;
+use sensor_common::key::ProcessKey;
+use std::collections::{BTreeMap, HashMap};
+
+/// Most servers that get a number; more are counted and not followed.
+pub const MAX_SERVERS: usize = 4096;
+
+/// One running (or former) server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Its number, from 1; never used again.
+    pub lineage: u32,
+    /// Which product: an id of the catalogue.
+    pub id: String,
+    /// The process that it began with.
+    pub root: ProcessKey,
+    /// When it was recognised.
+    pub first_seen_boottime_ns: u64,
+    /// When its first process ended; its lineage may live on.
+    pub ended_boottime_ns: Option<u64>,
+    /// Directories that are watched for it.
+    pub directories: Vec<Watch>,
+}
+
+/// All servers, by number.
+#[derive(Default)]
+pub struct Servers {
+    servers: BTreeMap<u32, Server>,
+    /// Watch number to the server it was set for first.
+    watches: HashMap<u32, u32>,
+    last: u32,
+    refused: u64,
+}
+
+impl Servers {
+    /// The server of a lineage number.
+    pub fn by_lineage(&self, lineage: u32) -> Option<&Server> {
+        self.servers.get(&lineage)
+    }
+
+    /// Gives a new server its number. At the maximum the one that ended first is forgotten; if all run, `None`.
+    pub fn add(&mut self, id: &str, root: ProcessKey, now: u64) -> Option<u32> {
+        if self.servers.len() >= MAX_SERVERS && !self.forget_ended() {
+            self.refused += 1;
+            return None;
+        }
+        self.last += 1;
+        let server = Server {
+            lineage: self.last,
+            id: id.to_owned(),
+            root,
+            first_seen_boottime_ns: now,
+            ended_boottime_ns: None,
+            directories: Vec::new(),
+        };
+        self.servers.insert(self.last, server);
+        Some(self.last)
+    }
+
+    fn forget_ended(&mut self) -> bool {
+        let ended = self.servers.values().filter_map(|server| Some((server.ended_boottime_ns?, server.lineage)));
+        let Some((_, lineage)) = ended.min() else { return false };
+        self.servers.remove(&lineage);
+        self.watches.retain(|_, owner| *owner != lineage);
+        true
+    }
+
+    /// Notes that the first process of a server ended.
+    pub fn ended(&mut self, lineage: u32, process: ProcessKey, now: u64) {
+        if let Some(server) = self.servers.get_mut(&lineage).filter(|server| server.root.same_as(process)) {
+            server.ended_boottime_ns = Some(now);
+        }
+    }
+
+    /// Notes a directory that is now watched for a server.
+    pub fn watched(&mut self, lineage: u32, watch: &Watch) {
+        let Some(server) = self.servers.get_mut(&lineage) else { return };
+        if server.directories.iter().all(|known| known.watch != watch.watch) {
+            server.directories.push(watch.clone());
+            self.watches.entry(watch.watch).or_insert(lineage);
+        }
+    }
+
+    /// The watch of that number, and the server that it was set for first.
+    pub fn watch(&self, watch: u32) -> Option<(&Server, &Watch)> {
+        let server = self.servers.get(self.watches.get(&watch)?)?;
+        Some((server, server.directories.iter().find(|known| known.watch == watch)?))
+    }
+
+    /// All of them, by number.
+    pub fn iter(&self) -> impl Iterator<Item = &Server> {
+        self.servers.values()
+    }
+
+    /// How many did not get a number.
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
+}

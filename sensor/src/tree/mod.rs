@@ -1,0 +1,442 @@
+//! The process tree: who forked whom, and what each runs.
+//!
+//! Comes in: events. Goes out: nodes. Always holds: a process is its key, never a pid; a parent is who called fork; an
+//! ended process stays for [`GRACE_NS`], and longer while its children in a lineage need it; at most `max_processes`
+//! nodes, beyond which the oldest ended ones go, then new ones are not taken in, both counted. No clock: time comes with
+//! events. It does not know what a server is.
+
+mod node;
+
+pub mod lineage;
+
+pub use node::{MAX_PREVIOUS, Node, NodeId};
+
+use crate::event::{Body, Event, Exec, Exit, Fork};
+use sensor_common::key::ProcessKey;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+/// How long an ended process stays: late file and socket records still find it.
+pub const GRACE_NS: u64 = 60_000_000_000;
+/// Most ended processes that stay because of the grace time.
+pub const MAX_EXITED: usize = 16_384;
+/// How often ended processes are looked through.
+const SWEEP_NS: u64 = 1_000_000_000;
+/// Longest way upwards that is followed.
+const MAX_ANCESTORS: usize = 256;
+
+/// The tree.
+pub struct Tree {
+    nodes: HashMap<NodeId, Node>,
+    /// Nodes of a tgid, newest last.
+    by_tgid: HashMap<u32, Vec<NodeId>>,
+    /// Ended nodes, oldest first.
+    exited: VecDeque<(u64, NodeId)>,
+    next: u64,
+    max_processes: usize,
+    evictions: u64,
+    swept_ns: u64,
+    /// Set by the first procfs event after a loss.
+    reconciling_since_ns: Option<u64>,
+}
+
+/// Which nodes an event was about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Who acted.
+    pub node: Option<NodeId>,
+    /// Who was made by it (fork).
+    pub child: Option<NodeId>,
+}
+
+impl Tree {
+    /// An empty tree of at most `max_processes` nodes.
+    pub fn new(max_processes: usize) -> Self {
+        Self {
+            nodes: HashMap::new(),
+            by_tgid: HashMap::new(),
+            exited: VecDeque::new(),
+            next: 1,
+            max_processes,
+            evictions: 0,
+            swept_ns: 0,
+            reconciling_since_ns: None,
+        }
+    }
+
+    /// Takes an event in.
+    pub fn apply(&mut self, event: &Event) -> Applied {
+        let now = event.time_boottime_ns;
+        if now.saturating_sub(self.swept_ns) > SWEEP_NS {
+            self.swept_ns = now;
+            self.sweep(now);
+        }
+        match &event.body {
+            Body::Fork(fork) => self.fork(event, fork),
+            Body::Exec(exec) => Applied { node: self.exec(event, exec), child: None },
+            Body::Process(exec) => Applied { node: self.found(event, exec), child: None },
+            Body::Exit(exit) => Applied { node: self.exit(event, *exit), child: None },
+            Body::Healed => {
+                self.end_unconfirmed(now);
+                Applied::default()
+            }
+            Body::File(_) | Body::Net(_) | Body::Watch(_) => {
+                Applied { node: self.find(event.process), child: None }
+            }
+            Body::Loss(_) | Body::Tick => Applied::default(),
+        }
+    }
+
+    /// The node of that name.
+    pub fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(&id)
+    }
+
+    /// The node of a process, ended ones too. A key without a start time finds the newest of that tgid.
+    pub fn find(&self, key: ProcessKey) -> Option<NodeId> {
+        let candidates = self.by_tgid.get(&key.tgid)?;
+        if key.start_boottime_ns == 0 {
+            return candidates.last().copied();
+        }
+        let of = |id: &&NodeId| self.nodes.get(id).map(|node| node.key);
+        let exact = candidates.iter().rev().find(|id| of(id) == Some(key));
+        exact
+            .or_else(|| candidates.iter().rev().find(|id| of(id).is_some_and(|known| known.same_as(key))))
+            .copied()
+    }
+
+    /// The running process of that tgid.
+    pub fn live(&self, tgid: u32) -> Option<NodeId> {
+        let newest = *self.by_tgid.get(&tgid)?.last()?;
+        self.nodes.get(&newest).filter(|node| node.is_live()).map(|_| newest)
+    }
+
+    /// The parent of a node, also one that came into the tree after it.
+    pub fn parent(&self, node: &Node) -> Option<NodeId> {
+        node.parent
+            .filter(|id| self.nodes.contains_key(id))
+            .or_else(|| node.parent_key.is_some().then(|| self.find(node.parent_key)).flatten())
+    }
+
+    /// A node and its ancestors, nearest first; cannot run in circles.
+    pub fn ancestors(&self, id: NodeId) -> impl Iterator<Item = (NodeId, &Node)> {
+        let mut next = Some(id);
+        let mut seen = HashSet::new();
+        std::iter::from_fn(move || {
+            let id = next.filter(|id| seen.len() < MAX_ANCESTORS && seen.insert(*id))?;
+            let node = self.nodes.get(&id)?;
+            next = self.parent(node);
+            Some((id, node))
+        })
+    }
+
+    /// The running children of a node. Looks through the whole tree.
+    pub fn children(&self, id: NodeId) -> Vec<NodeId> {
+        let mut children: Vec<NodeId> = self
+            .nodes
+            .iter()
+            .filter(|(_, node)| node.is_live() && self.parent(node) == Some(id))
+            .map(|(child, _)| *child)
+            .collect();
+        children.sort_unstable();
+        children
+    }
+
+    /// Puts a node, and every descendant of it that is in no lineage, into a lineage; gives those changed. Looks through
+    /// the whole tree, as often as the lineage is deep.
+    pub fn set_lineage(&mut self, id: NodeId, lineage: u32) -> Vec<NodeId> {
+        let mut changed = Vec::new();
+        let mut new = vec![id];
+        while !new.is_empty() {
+            for id in &new {
+                if let Some(node) = self.nodes.get_mut(id) {
+                    node.lineage = lineage;
+                }
+            }
+            let parents: HashSet<NodeId> = new.iter().copied().collect();
+            changed.append(&mut new);
+            new = self
+                .nodes
+                .iter()
+                .filter(|(_, node)| node.lineage == 0)
+                .filter(|(_, node)| self.parent(node).is_some_and(|parent| parents.contains(&parent)))
+                .map(|(child, _)| *child)
+                .collect();
+        }
+        changed
+    }
+
+    /// Notes that a process listens on a socket itself.
+    pub fn set_listens(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.listens = true;
+        }
+    }
+
+    /// Nodes, ended ones included.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Nodes that were pushed out, or not taken in, because the tree was full.
+    pub const fn evictions(&self) -> u64 {
+        self.evictions
+    }
+
+    /// Every running process.
+    pub fn live_nodes(&self) -> impl Iterator<Item = (NodeId, &Node)> {
+        self.nodes.iter().filter(|(_, node)| node.is_live()).map(|(id, node)| (*id, node))
+    }
+
+    fn fork(&mut self, event: &Event, fork: &Fork) -> Applied {
+        let now = event.time_boottime_ns;
+        let Some(parent) = self.known_or_placeholder(event.process, now) else {
+            return Applied::default();
+        };
+        let (image, lineage, parent_key) = match self.nodes.get_mut(&parent) {
+            Some(node) => {
+                node.confirmed_boottime_ns = now;
+                (node.image.clone(), node.lineage, node.key)
+            }
+            None => (None, 0, event.process),
+        };
+        if let Some(child) = self.find(fork.child) {
+            // Its exec, or procfs, was seen first.
+            self.adopt(child, parent, parent_key);
+            return Applied { node: Some(parent), child: Some(child) };
+        }
+        self.end_former(fork.child.tgid, now);
+        let child = self.insert(Node {
+            parent: Some(parent),
+            parent_key,
+            image,
+            lineage,
+            forked_boottime_ns: now,
+            missed_fork: false,
+            ..blank(fork.child, now)
+        });
+        Applied { node: Some(parent), child }
+    }
+
+    fn exec(&mut self, event: &Event, exec: &Exec) -> Option<NodeId> {
+        let now = event.time_boottime_ns;
+        let id = match self.find(event.process) {
+            Some(id) => id,
+            None => self.insert_with_parent(event.process, exec.parent, now)?,
+        };
+        let node = self.nodes.get_mut(&id)?;
+        // A key from procfs becomes exact.
+        node.key = event.process;
+        node.confirmed_boottime_ns = now;
+        if let Some(image) = node.image.take().filter(|_| node.lineage != 0 && node.exec_boottime_ns.is_some()) {
+            if node.previous.len() == MAX_PREVIOUS {
+                node.previous.remove(0);
+            }
+            node.previous.push(image);
+        }
+        node.image = Some(Arc::new(exec.clone()));
+        node.exec_boottime_ns = Some(now);
+        Some(id)
+    }
+
+    /// A process found in procfs. What live events told of it is newer, and stays.
+    fn found(&mut self, event: &Event, exec: &Exec) -> Option<NodeId> {
+        let now = event.time_boottime_ns;
+        self.reconciling_since_ns.get_or_insert(now);
+        let id = match self.find(event.process) {
+            Some(id) => id,
+            None => {
+                self.end_former(event.process.tgid, now);
+                self.insert_with_parent(event.process, exec.parent, now)?
+            }
+        };
+        let node = self.nodes.get_mut(&id)?;
+        node.confirmed_boottime_ns = now;
+        let stale = node.image.as_ref().is_none_or(|image| {
+            (image.device, image.inode) != (exec.device, exec.inode) && exec.inode != 0
+        });
+        if stale || node.missed_fork && node.exec_boottime_ns.is_none() {
+            node.image = Some(Arc::new(exec.clone()));
+        }
+        if !node.parent_key.is_some() {
+            node.parent_key = exec.parent;
+        }
+        Some(id)
+    }
+
+    fn exit(&mut self, event: &Event, exit: Exit) -> Option<NodeId> {
+        let id = self.find(event.process)?;
+        let node = self.nodes.get_mut(&id)?;
+        if node.is_live() {
+            node.exited_boottime_ns = Some(event.time_boottime_ns);
+            node.exit_code = Some(exit.exit_code);
+            self.exited.push_back((event.time_boottime_ns, id));
+        }
+        Some(id)
+    }
+
+    fn known_or_placeholder(&mut self, key: ProcessKey, now: u64) -> Option<NodeId> {
+        self.find(key).or_else(|| self.insert_with_parent(key, ProcessKey::NONE, now))
+    }
+
+    fn insert_with_parent(&mut self, key: ProcessKey, parent_key: ProcessKey, now: u64) -> Option<NodeId> {
+        let parent = parent_key.is_some().then(|| self.find(parent_key)).flatten();
+        let lineage = parent.and_then(|parent| self.nodes.get(&parent)).map_or(0, |parent| parent.lineage);
+        self.insert(Node { parent, parent_key, lineage, ..blank(key, now) })
+    }
+
+    fn insert(&mut self, node: Node) -> Option<NodeId> {
+        if self.nodes.len() >= self.max_processes && !self.make_room() {
+            self.evictions += 1;
+            return None;
+        }
+        let id = NodeId(self.next);
+        self.next += 1;
+        if let Some(parent) = node.parent.and_then(|parent| self.nodes.get_mut(&parent)) {
+            parent.children += 1;
+        }
+        self.by_tgid.entry(node.key.tgid).or_default().push(id);
+        self.nodes.insert(id, node);
+        Some(id)
+    }
+
+    fn adopt(&mut self, child: NodeId, parent: NodeId, parent_key: ProcessKey) {
+        let lineage = self.nodes.get(&parent).map_or(0, |node| node.lineage);
+        let Some(node) = self.nodes.get_mut(&child) else { return };
+        let former = node.parent.replace(parent);
+        node.parent_key = parent_key;
+        if node.lineage == 0 {
+            node.lineage = lineage;
+        }
+        if former != Some(parent) {
+            if let Some(former) = former.and_then(|former| self.nodes.get_mut(&former)) {
+                former.children = former.children.saturating_sub(1);
+            }
+            if let Some(parent) = self.nodes.get_mut(&parent) {
+                parent.children += 1;
+            }
+        }
+    }
+
+    /// A tgid that is used again: whoever had it has ended, whether that was seen or not.
+    fn end_former(&mut self, tgid: u32, now: u64) {
+        for id in self.by_tgid.get(&tgid).cloned().unwrap_or_default() {
+            if let Some(node) = self.nodes.get_mut(&id).filter(|node| node.is_live()) {
+                node.exited_boottime_ns = Some(now);
+                self.exited.push_back((now, id));
+            }
+        }
+    }
+
+    /// procfs was read: who runs in the tree but was not there has ended.
+    fn end_unconfirmed(&mut self, now: u64) {
+        let Some(since) = self.reconciling_since_ns.take() else { return };
+        for (id, node) in &mut self.nodes {
+            if node.is_live() && node.confirmed_boottime_ns < since {
+                node.exited_boottime_ns = Some(now);
+                self.exited.push_back((now, *id));
+            }
+        }
+    }
+
+    /// Lets go of ended nodes whose time is over. One that still has children is skipped over (its children become its
+    /// parent's) outside lineages; in a lineage it stays, unless the tree is three quarters full.
+    fn sweep(&mut self, now: u64) {
+        let crowded = self.nodes.len() > self.max_processes / 4 * 3;
+        let mut skipped = HashMap::new();
+        for _ in 0..self.exited.len() {
+            let Some(&(time, id)) = self.exited.front() else { break };
+            if now.saturating_sub(time) < GRACE_NS && self.exited.len() <= MAX_EXITED {
+                break;
+            }
+            self.exited.pop_front();
+            let Some(node) = self.nodes.get(&id) else { continue };
+            if node.children == 0 {
+                self.remove(id);
+            } else if node.lineage == 0 || crowded {
+                skipped.insert(id, node.parent);
+                self.remove(id);
+            } else {
+                self.exited.push_back((now, id));
+            }
+        }
+        if !skipped.is_empty() {
+            self.skip_over(&skipped);
+        }
+    }
+
+    fn skip_over(&mut self, skipped: &HashMap<NodeId, Option<NodeId>>) {
+        let mut gained: HashMap<NodeId, u32> = HashMap::new();
+        for node in self.nodes.values_mut() {
+            let former = node.parent;
+            while let Some(above) = node.parent.and_then(|parent| skipped.get(&parent)) {
+                node.parent = *above;
+            }
+            if let Some(parent) = node.parent.filter(|parent| Some(*parent) != former) {
+                *gained.entry(parent).or_default() += 1;
+            }
+        }
+        for (id, count) in gained {
+            if let Some(node) = self.nodes.get_mut(&id) {
+                node.children += count;
+            }
+        }
+    }
+
+    fn make_room(&mut self) -> bool {
+        for _ in 0..self.exited.len() {
+            let Some((time, id)) = self.exited.pop_front() else { return false };
+            match self.nodes.get(&id).map(|node| node.children) {
+                Some(0) => {
+                    self.remove(id);
+                    self.evictions += 1;
+                    return true;
+                }
+                Some(_) => self.exited.push_back((time, id)),
+                None => {}
+            }
+        }
+        false
+    }
+
+    fn remove(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.remove(&id) else { return };
+        if let Some(parent) = node.parent.and_then(|parent| self.nodes.get_mut(&parent)) {
+            parent.children = parent.children.saturating_sub(1);
+        }
+        if let Some(ids) = self.by_tgid.get_mut(&node.key.tgid) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.by_tgid.remove(&node.key.tgid);
+            }
+        }
+    }
+}
+
+/// A node of which nothing but its key is known.
+fn blank(key: ProcessKey, now: u64) -> Node {
+    Node {
+        key,
+        parent: None,
+        parent_key: ProcessKey::NONE,
+        image: None,
+        previous: Vec::new(),
+        lineage: 0,
+        forked_boottime_ns: key.start_boottime_ns,
+        exec_boottime_ns: None,
+        exited_boottime_ns: None,
+        exit_code: None,
+        listens: false,
+        missed_fork: true,
+        confirmed_boottime_ns: now,
+        children: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! What runs inside a virtual machine, as root, with the console as its only way out ([`crate::report::Message`]).
+
+mod matrix;
+mod verifier;
+
+use crate::bench;
+use crate::report::Message;
+use crate::vm::Hooks;
+use anyhow::Result;
+
+/// `xtask guest`.
+#[derive(clap::Args)]
+pub struct Options {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(clap::Subcommand)]
+enum Task {
+    /// Loads each hook set, counts instructions, runs the scenarios.
+    Matrix {
+        /// Only this hook set.
+        #[arg(long, value_enum)]
+        hooks: Option<Hooks>,
+        /// Only these scenarios.
+        #[arg(long)]
+        only: Vec<String>,
+    },
+    /// Measures with and without the sensor.
+    Bench,
+    /// One measured loop.
+    BenchLoop(bench::loops::Options),
+    /// Counts the instructions that the verifier looks at while `sensor check` runs.
+    Verifier {
+        /// With this hook set.
+        #[arg(long, value_enum)]
+        hooks: Hooks,
+    },
+}
+
+/// Does the task, and says that it is done.
+pub fn run(options: &Options) -> Result<()> {
+    match &options.task {
+        Task::Matrix { hooks, only } => matrix::run(*hooks, only),
+        Task::Bench => bench::guest()?,
+        Task::BenchLoop(options) => return bench::loops::run(options),
+        Task::Verifier { hooks } => {
+            for program in verifier::count(*hooks)?.programs {
+                println!("{:>9}  {}", program.instructions, program.name);
+            }
+            return Ok(());
+        }
+    }
+    Message::Done.send();
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! The distribution's packages, where it is Debian or one of its children.
+//!
+//! A need that is met in any other way (another package, by hand) is left alone. While packages are installed,
+//! services are kept from starting by a temporary policy-rc.d, as in a container build.
+
+use crate::command;
+use anyhow::{Result, bail};
+
+/// A package, and how one sees that it is not needed.
+#[derive(Clone, Copy)]
+pub struct Need {
+    package: &'static str,
+    evidence: Evidence,
+}
+
+#[derive(Clone, Copy)]
+enum Evidence {
+    Program(&'static str),
+    File(&'static str),
+    Package,
+}
+
+impl Need {
+    /// Met if the program is in `PATH`.
+    pub const fn program(package: &'static str, program: &'static str) -> Self {
+        let evidence = Evidence::Program(program);
+        Self { package, evidence }
+    }
+
+    /// Met if the file is there; a `*` at its end stands for anything.
+    pub const fn file(package: &'static str, file: &'static str) -> Self {
+        let evidence = Evidence::File(file);
+        Self { package, evidence }
+    }
+
+    /// Met if the package is installed.
+    pub const fn package(package: &'static str) -> Self {
+        let evidence = Evidence::Package;
+        Self { package, evidence }
+    }
+
+    fn is_met(self) -> bool {
+        match self.evidence {
+            Evidence::Program(program) => command::find(program).is_some(),
+            Evidence::File(pattern) => file_exists(pattern),
+            Evidence::Package => is_installed(self.package),
+        }
+    }
+}
+
+/// For the virtual machines.
+pub const VM: &[Need] = &[
+    Need::program("qemu-system-x86", "qemu-system-x86_64"),
+    Need::file("busybox-static", "/bin/busybox"),
+    Need::program("bash", "bash"),
+    Need::program("dash", "dash"),
+    Need::program("xz-utils", "xz"),
+    Need::file(
+        "debian-archive-keyring",
+        "/usr/share/keyrings/debian-archive-keyring.gpg",
+    ),
+];
+
+/// For the tests against real servers.
+pub const SERVERS: &[Need] = &[
+    Need::program("curl", "curl"),
+    Need::program("nginx-light", "nginx"),
+    Need::file("php-fpm", "/usr/sbin/php-fpm*"),
+    Need::program("php-cli", "php"),
+    Need::program("apache2", "apache2"),
+    Need::file("libapache2-mod-php", "/usr/lib/apache2/modules/libphp*"),
+    Need::file("postgresql", "/usr/lib/postgresql/*"),
+    Need::program("redis-server", "redis-server"),
+    Need::program("redis-tools", "redis-cli"),
+    Need::program("nodejs", "node"),
+];
+
+/// Installs what of `needs` is not met; `purpose` ends the sentence that says so.
+pub fn ensure(purpose: &str, needs: &[Need]) -> Result<()> {
+    let missing: Vec<&str> = needs
+        .iter()
+        .filter(|need| !need.is_met())
+        .map(|need| need.package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if command::find("apt-get").is_none() {
+        bail!(
+            "needed for {purpose}: {} (names of Debian's packages; install what your system calls them)",
+            missing.join(" ")
+        );
+    }
+    println!(
+        "Installing packages with apt (for {purpose}; no service is started): {}",
+        missing.join(" ")
+    );
+    if !missing.iter().all(|package| candidate(package).is_some()) {
+        command::run(command::as_root("apt-get")?.args(["update", "-qq"]))?;
+    }
+    install(&missing).or_else(|_| {
+        println!("That failed; the package lists may be old. Once more after an update.");
+        command::run(command::as_root("apt-get")?.args(["update", "-qq"]))?;
+        install(&missing)
+    })
+}
+
+/// The version of `package` that apt would install.
+pub fn candidate(package: &str) -> Option<String> {
+    let policy = command::output(
+        command::command("apt-cache")
+            .args(["policy", package])
+            .env("LC_ALL", "C"),
+    )
+    .ok()?;
+    policy
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("Candidate: "))
+        .filter(|version| *version != "(none)")
+        .map(str::to_owned)
+}
+
+/// Runs as root. Whatever ends it, a policy-rc.d that it made is removed again.
+const INSTALL: &str = r#"
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 1' HUP INT TERM
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod 755 "$policy"
+fi
+DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends -o Dpkg::Use-Pty=0 "$@" > /dev/null
+"#;
+
+fn install(packages: &[&str]) -> Result<()> {
+    let status = command::as_root("sh")?
+        .args(["-c", INSTALL, "install"])
+        .args(packages)
+        .status()?;
+    if !status.success() {
+        bail!("apt-get install {}: {status}", packages.join(" "));
+    }
+    Ok(())
+}
+
+fn is_installed(package: &str) -> bool {
+    command::output(command::command("dpkg-query").args([
+        "--show",
+        "--showformat=${db:Status-Status}",
+        package,
+    ]))
+    .is_ok_and(|status| status == "installed")
+}
+
+fn file_exists(pattern: &str) -> bool {
+    let Some(prefix) = pattern.strip_suffix('*') else {
+        return std::path::Path::new(pattern).exists();
+    };
+    let (directory, start) = prefix.rsplit_once('/').unwrap_or((".", prefix));
+    std::fs::read_dir(directory).is_ok_and(|entries| {
+        entries
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with(start))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_matches_beginnings_of_names() {
+        assert!(file_exists("/proc/self/stat*"));
+        assert!(file_exists("/proc/self/stat"));
+        assert!(!file_exists("/proc/self/nonsense*"));
+        assert!(!file_exists("/proc/nonsense/x*"));
+    }
+}

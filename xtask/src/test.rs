@@ -1,0 +1,186 @@
+//! `cargo xtask test`: everything, stage by stage, cheapest first, each timed.
+//!
+//! A stage that fails does not keep the others from running, except where they need what it makes.
+
+use crate::report::Tally;
+use crate::{build, ci, command, demo, setup, vm};
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::Instant;
+
+/// `cargo xtask test`.
+#[derive(Default, clap::Args)]
+pub struct Options {
+    /// Only the stages whose names contain this.
+    #[arg(long, value_name = "PART OF A NAME")]
+    only: Option<String>,
+}
+
+/// A part of the test.
+#[derive(Clone, Copy)]
+pub struct Stage {
+    /// For people.
+    pub name: &'static str,
+    /// Does it; an error counts as one failure.
+    pub run: fn() -> Result<Tally>,
+}
+
+/// After the stages of [`ci`].
+const STAGES: &[Stage] = &[
+    Stage {
+        name: "setup",
+        run: install,
+    },
+    Stage {
+        name: "build",
+        run: build_all,
+    },
+    Stage {
+        name: "demo",
+        run: demo,
+    },
+    Stage {
+        name: "live scenarios",
+        run: live,
+    },
+    Stage {
+        name: "real servers",
+        run: servers,
+    },
+    Stage {
+        name: "kernel matrix",
+        run: kernels,
+    },
+];
+
+/// Runs all stages, or those that were asked for.
+pub fn run(options: &Options) -> Result<()> {
+    let wanted = |stage: &&Stage| {
+        let part = options.only.as_deref().unwrap_or_default();
+        stage.name.contains(part)
+    };
+    let stages: Vec<Stage> = ci::STAGES
+        .iter()
+        .chain(STAGES)
+        .filter(wanted)
+        .copied()
+        .collect();
+    if stages.is_empty() {
+        bail!("no stage has such a name");
+    }
+    run_stages(&stages)
+}
+
+/// Runs these stages, prints a summary and the closing line.
+pub fn run_stages(stages: &[Stage]) -> Result<()> {
+    let mut total = Tally::default();
+    let mut summary = Vec::new();
+    for stage in stages {
+        println!("\n=== {} ===", stage.name);
+        let started = Instant::now();
+        let tally = (stage.run)().unwrap_or_else(|error| {
+            println!("{}: {error:#}", stage.name);
+            Tally {
+                failed: 1,
+                ..Tally::default()
+            }
+        });
+        let seconds = started.elapsed().as_secs_f64();
+        summary.push(format!(
+            "  {:<16} {:>7.1} s  {} passed, {} failed, {} skipped",
+            stage.name, seconds, tally.passed, tally.failed, tally.skipped
+        ));
+        println!("=== {}: {seconds:.1} s ===", stage.name);
+        total.add(tally);
+    }
+    println!("\nStages:");
+    for line in summary {
+        println!("{line}");
+    }
+    total.close()
+}
+
+/// A stage that counts as one check.
+const ONE: Tally = Tally {
+    passed: 1,
+    failed: 0,
+    skipped: 0,
+};
+
+fn install() -> Result<Tally> {
+    setup::run(&setup::Options::default())?;
+    Ok(ONE)
+}
+
+fn build_all() -> Result<Tally> {
+    build::run()?;
+    Ok(ONE)
+}
+
+fn demo() -> Result<Tally> {
+    demo::without_build()?;
+    Ok(ONE)
+}
+
+fn live() -> Result<Tally> {
+    as_root(&["scenarios"])
+}
+
+fn servers() -> Result<Tally> {
+    as_root(&["servers"])
+}
+
+fn kernels() -> Result<Tally> {
+    Ok(Tally::of(&vm::everything()?))
+}
+
+/// Runs one of our own commands as root, and reads its closing line.
+fn as_root(arguments: &[&str]) -> Result<Tally> {
+    let mut child = command::myself_as_root(arguments)?
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let out = child.stdout.take().context("its output")?;
+    let mut tally = None;
+    for line in BufReader::new(out).lines() {
+        let line = line?;
+        match closing_line(&line) {
+            Some(closed) => tally = Some(closed),
+            None => println!("{line}"),
+        }
+    }
+    let status = child.wait()?;
+    match tally {
+        Some(tally) if status.success() || tally.failed > 0 => Ok(tally),
+        _ => bail!("`{}` did not finish: {status}", arguments.join(" ")),
+    }
+}
+
+/// Reads `3 passed, 1 failed` and `3 passed, 1 failed, 2 skipped`.
+fn closing_line(line: &str) -> Option<Tally> {
+    let mut tally = Tally::default();
+    for (index, part) in line.split(", ").enumerate() {
+        let (count, word) = part.split_once(' ')?;
+        let count = count.parse().ok()?;
+        match (index, word) {
+            (0, "passed") => tally.passed = count,
+            (1, "failed") => tally.failed = count,
+            (2, "skipped") => tally.skipped = count,
+            _ => return None,
+        }
+    }
+    Some(tally)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_lines_are_read() {
+        let tally = closing_line("3 passed, 1 failed, 2 skipped").unwrap();
+        assert_eq!((tally.passed, tally.failed, tally.skipped), (3, 1, 2));
+        assert!(closing_line("3 passed, 0 failed").is_some());
+        assert!(closing_line("nothing of the kind").is_none());
+    }
+}

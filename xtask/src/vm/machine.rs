@@ -1,0 +1,141 @@
+//! One virtual machine: boots, speaks over its serial console, ends by itself or is ended.
+
+use super::kernels::Kernel;
+use crate::report::Message;
+use crate::{command, workspace};
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// How a machine runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Mode {
+    /// Virtual processors.
+    pub processors: u32,
+    /// Guest time is the count of executed instructions, not the host's time.
+    pub count_instructions: bool,
+    /// When it is ended if it has not ended itself.
+    pub limit: Duration,
+}
+
+/// Where a machine's console is kept.
+pub fn log_path(name: &str) -> PathBuf {
+    workspace::vm().join(format!("{name}.log"))
+}
+
+/// Boots, hands each message to `sink` as it comes, returns when the machine is off.
+///
+/// Fails if it went off without [`Message::Done`] or was ended at its limit.
+pub fn run(
+    kernel: &Kernel,
+    image: &Path,
+    name: &str,
+    mode: Mode,
+    sink: &mut dyn FnMut(Message),
+) -> Result<()> {
+    let mut child = qemu(kernel, image, mode)
+        .args(["-display", "none", "-monitor", "none", "-serial", "stdio"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .context("starting qemu-system-x86_64")?;
+    let console = child.stdout.take().context("the console's pipe")?;
+    let end = listen(console, name, mode.limit, sink);
+    finish(&mut child)?;
+    end.with_context(|| format!("its console is in {}", log_path(name).display()))
+}
+
+/// Boots with the console on this terminal.
+pub fn interactive(kernel: &Kernel, image: &Path) -> Result<()> {
+    let mode = Mode {
+        processors: 2,
+        count_instructions: false,
+        limit: Duration::MAX,
+    };
+    command::run(qemu(kernel, image, mode).arg("-nographic"))
+}
+
+fn qemu(kernel: &Kernel, image: &Path, mode: Mode) -> Command {
+    let mut qemu = command::command("qemu-system-x86_64");
+    if mode.count_instructions {
+        qemu.args(["-accel", "tcg", "-icount", "shift=0,sleep=off"]);
+    } else {
+        qemu.args(["-accel", "tcg,thread=multi"]);
+    }
+    qemu.args(["-cpu", "max", "-m", "1536", "-no-reboot", "-nic", "none"])
+        .args(["-smp", &mode.processors.to_string()])
+        .arg("-kernel")
+        .arg(kernel.image())
+        .arg("-initrd")
+        .arg(image)
+        .args(["-append", "console=ttyS0 quiet panic=-1"]);
+    qemu
+}
+
+/// Reads the console until it closes, the guest is done, or the limit is reached.
+fn listen(
+    console: ChildStdout,
+    name: &str,
+    limit: Duration,
+    sink: &mut dyn FnMut(Message),
+) -> Result<()> {
+    let path = log_path(name);
+    let mut log = std::fs::File::create(&path).with_context(|| path.display().to_string())?;
+    let lines = lines_of(console);
+    let deadline = Instant::now() + limit;
+    let mut last = String::new();
+    loop {
+        let line = match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Disconnected) => {
+                bail!("the machine went off before it was done; the last it said: {last}")
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                bail!(
+                    "not done after {} s; the last it said: {last}",
+                    limit.as_secs()
+                )
+            }
+        };
+        log.write_all(&line)?;
+        let text = String::from_utf8_lossy(&line);
+        match Message::read(&text) {
+            Some(Message::Done) => return Ok(()),
+            Some(message) => sink(message),
+            None if text.trim().is_empty() => {}
+            None => text.trim().clone_into(&mut last),
+        }
+    }
+}
+
+/// The console's lines, read by a thread of their own so that waiting can end.
+fn lines_of(console: ChildStdout) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut console = BufReader::new(console);
+        let mut line = Vec::new();
+        while matches!(console.read_until(b'\n', &mut line), Ok(1..)) {
+            if sender.send(std::mem::take(&mut line)).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Lets the machine power off, then ends it.
+fn finish(child: &mut Child) -> Result<()> {
+    for _ in 0..30 {
+        if child.try_wait()?.is_some() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    child.kill().context("ending the machine")?;
+    child.wait()?;
+    Ok(())
+}
