@@ -306,3 +306,6 @@ fn loss(reader: &mut Reader<'_>) -> Result<Loss> {
         count: body.count,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,3 +20,6 @@ pub mod pipeline;
 
 pub mod capture;
 pub mod replay;
+
+#[cfg(test)]
+mod testing;

@@ -4,8 +4,10 @@
 //! file, line, key, value and what is allowed. [`KEYS`] is the one place where the keys are named; reading, the checks
 //! and the documentation come from it.
 
+mod exceptions;
 mod raw;
 
+pub use exceptions::EXCEPTION_KEYS;
 pub use raw::{KEYS, Key, Kind, Problem};
 
 use crate::exception::Exception;

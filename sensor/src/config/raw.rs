@@ -3,6 +3,7 @@
 //! Everything that is wrong is collected, nothing is fatal: a wrong value is reported and its default used, so that the
 //! rest can be looked at too.
 
+use super::exceptions;
 use crate::exception::Exception;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -246,7 +247,7 @@ impl Raw {
         let mut good = Vec::new();
         for (index, written) in std::mem::take(&mut self.exceptions).into_iter().enumerate() {
             let toml::Value::Table(table) = written.value else { continue };
-            match Exception::from_table(&table) {
+            match exceptions::resolve(&table) {
                 Ok(exception) => good.push(exception),
                 Err(wrongs) => self.problems.extend(wrongs.into_iter().map(|wrong| Problem {
                     file: written.file.clone(),

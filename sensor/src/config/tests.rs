@@ -70,3 +70,17 @@ fn the_defaults_are_allowed() {
         assert!(Config::parse("sensor.toml", "", &set).is_ok(), "{}", key.name);
     }
 }
+
+#[test]
+fn an_exception_is_narrow_and_explained() {
+    let good = "[[exception]]\ndetector = \"server-shell\"\nserver = \"php-fpm\"\nexe = \"/usr/bin/dash\"\n\
+                args = \"-c /usr/sbin/sendmail *\"\nreason = \"PHP mail()\"\nexpires = \"2027-01-01\"\n";
+    let config = Config::parse("sensor.toml", good, &[]).unwrap();
+    assert_eq!(config.exceptions[0].expires_unix_ns, Some(1_798_761_600_000_000_000));
+    let found = problems("[[exception]]\ndetector = \"server-shel\"\nexpire = 1\n", &[]);
+    assert_eq!(found.len(), 3, "{found:#?}");
+    assert!(found.iter().any(|problem| problem.contains("did you mean expires?")), "{found:#?}");
+    assert!(found.iter().any(|problem| problem.contains("exception[0].reason: missing")), "{found:#?}");
+    let broad = "[[exception]]\ndetector = \"server-shell\"\nreason = \"all of it\"\n";
+    assert!(problems(broad, &[])[0].contains("at least one of exe, args, path"));
+}

@@ -9,14 +9,15 @@
 mod mounts;
 mod parse;
 mod process;
+mod root;
 mod sockets;
 
 pub use mounts::{Mount, Mounts, kernel_device, parse_mountinfo};
 pub use parse::{Stat, Status, parse_stat, parse_status};
+pub use root::{Place, Root, is_glob};
 pub use sockets::{Listener, NetTables};
 
 use crate::event::{Body, Event, Net};
-use rustix::fs::{CWD, OFlags};
 use sensor_common::key::{PROCFS_TICK_NS, ProcessKey};
 use sensor_common::record::{Hook, Kind};
 use std::collections::{BTreeSet, HashMap};
@@ -118,20 +119,6 @@ fn listening(directory: &Path, listeners: &HashMap<u64, Listener>) -> Vec<Body> 
         }
     }
     found
-}
-
-/// Opens `path` as a process sees it: no link leads out of its root.
-pub fn open_in_root(proc_root: &Path, pid: u32, path: &Path) -> rustix::io::Result<rustix::fd::OwnedFd> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let root = rustix::fs::openat(
-        CWD,
-        proc_root.join(pid.to_string()).join("root"),
-        flags | OFlags::DIRECTORY,
-        rustix::fs::Mode::empty(),
-    )?;
-    let relative = path.strip_prefix("/").unwrap_or(path);
-    let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
-    rustix::fs::openat2(&root, relative, flags, rustix::fs::Mode::empty(), rustix::fs::ResolveFlags::IN_ROOT)
 }
 
 #[cfg(test)]

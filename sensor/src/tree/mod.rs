@@ -36,7 +36,7 @@ pub struct Tree {
     max_processes: usize,
     evictions: u64,
     swept_ns: u64,
-    /// Set by the first procfs event after a loss.
+    /// The first procfs event since the last loss.
     reconciling_since_ns: Option<u64>,
 }
 
@@ -83,7 +83,11 @@ impl Tree {
             Body::File(_) | Body::Net(_) | Body::Watch(_) => {
                 Applied { node: self.find(event.process), child: None }
             }
-            Body::Loss(_) | Body::Tick => Applied::default(),
+            Body::Loss(_) => {
+                self.reconciling_since_ns = None;
+                Applied::default()
+            }
+            Body::Tick => Applied::default(),
         }
     }
 

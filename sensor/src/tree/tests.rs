@@ -1,1 +1,220 @@
-//! Tests.
+//! Life cycles of processes in the tree.
+
+use super::*;
+use crate::testing::*;
+
+fn tree(events: &[Event]) -> Tree {
+    let mut tree = Tree::new(1000);
+    for event in events {
+        tree.apply(event);
+    }
+    tree
+}
+
+/// The tgids from a process upwards.
+fn line(tree: &Tree, key: ProcessKey) -> Vec<u32> {
+    let id = tree.find(key).expect("the process is in the tree");
+    tree.ancestors(id).map(|(_, node)| node.key.tgid).collect()
+}
+
+const INIT: ProcessKey = key(1, 10);
+const SHELL: ProcessKey = key(50, 100);
+const CHILD: ProcessKey = key(51, 200);
+const GRANDCHILD: ProcessKey = key(52, 300);
+
+fn start() -> Event {
+    found(1000, INIT, ProcessKey::NONE, program("/sbin/init", "init"))
+}
+
+#[test]
+fn a_child_runs_its_parents_program_until_it_execs() {
+    let mut tree = tree(&[start(), fork(1001, INIT, SHELL)]);
+    let shell = tree.find(SHELL).unwrap();
+    assert_eq!(tree.node(shell).unwrap().executable(), "/sbin/init");
+    assert!(!tree.node(shell).unwrap().has_executed());
+    tree.apply(&exec(1002, SHELL, program("/bin/sh", "sh")));
+    assert_eq!(tree.node(shell).unwrap().executable(), "/bin/sh");
+}
+
+#[test]
+fn a_double_fork_whose_middle_ends_before_the_exec_keeps_its_ancestry() {
+    let tree = tree(&[
+        start(),
+        fork(1001, INIT, SHELL),
+        fork(1002, SHELL, CHILD),
+        fork(1003, CHILD, GRANDCHILD),
+        exit(1004, CHILD),
+        exec(1005, GRANDCHILD, program("/bin/id", "id")),
+    ]);
+    assert_eq!(line(&tree, GRANDCHILD), [52, 51, 50, 1]);
+}
+
+#[test]
+fn the_parent_is_who_called_fork_even_if_the_kernel_chose_another() {
+    let mut event = fork(1001, SHELL, CHILD);
+    if let Body::Fork(fork) = &mut event.body {
+        fork.kernel_parent_tgid = 1;
+    }
+    let tree = tree(&[start(), fork(1000, INIT, SHELL), event]);
+    assert_eq!(line(&tree, CHILD), [51, 50, 1]);
+}
+
+#[test]
+fn a_pid_that_is_used_again_is_another_process() {
+    let again = key(51, 5000);
+    let tree = tree(&[
+        start(),
+        fork(1001, INIT, SHELL),
+        fork(1002, SHELL, CHILD),
+        exit(1003, CHILD),
+        fork(5000, INIT, again),
+    ]);
+    assert_eq!(line(&tree, again), [51, 1]);
+    assert_eq!(line(&tree, CHILD), [51, 50, 1]);
+    assert_eq!(tree.live(51), tree.find(again));
+}
+
+#[test]
+fn a_pid_whose_exit_was_missed_is_ended_by_its_next_use() {
+    let again = key(51, 5000);
+    let tree = tree(&[start(), fork(1002, INIT, CHILD), fork(5000, INIT, again)]);
+    assert!(!tree.node(tree.find(CHILD).unwrap()).unwrap().is_live());
+    assert!(tree.node(tree.find(again).unwrap()).unwrap().is_live());
+}
+
+#[test]
+fn an_exec_without_a_fork_makes_the_process_below_the_parent_it_names() {
+    let mut program = program("/bin/id", "id");
+    program.parent = SHELL;
+    let tree = tree(&[start(), fork(1001, INIT, SHELL), exec(1002, CHILD, program)]);
+    assert_eq!(line(&tree, CHILD), [51, 50, 1]);
+    assert!(tree.node(tree.find(CHILD).unwrap()).unwrap().missed_fork);
+}
+
+#[test]
+fn a_fork_that_comes_after_the_childs_exec_still_gives_the_parent() {
+    let tree = tree(&[
+        start(),
+        fork(1001, INIT, SHELL),
+        exec(1003, CHILD, program("/bin/id", "id")),
+        fork(1002, SHELL, CHILD),
+    ]);
+    assert_eq!(line(&tree, CHILD), [51, 50, 1]);
+    assert_eq!(tree.node(tree.find(CHILD).unwrap()).unwrap().executable(), "/bin/id");
+}
+
+#[test]
+fn a_start_time_from_procfs_becomes_exact_with_the_first_record() {
+    let coarse = ProcessKey::new(50, 100 * MS);
+    let exact = ProcessKey::new(50, 100 * MS + 4_321);
+    let mut tree = tree(&[start(), found(1000, coarse, INIT, program("/bin/sh", "sh"))]);
+    let id = tree.find(exact).expect("found by its tick");
+    tree.apply(&exec(1001, exact, program("/bin/bash", "bash")));
+    assert_eq!(tree.node(id).unwrap().key, exact);
+    assert_eq!(tree.find(coarse), Some(id));
+    assert_eq!(tree.len(), 2);
+}
+
+#[test]
+fn procfs_does_not_overwrite_what_is_newer() {
+    let mut tree = tree(&[start(), fork(1001, INIT, SHELL), exec(1002, SHELL, program("/bin/sh", "sh"))]);
+    tree.apply(&found(1003, SHELL, INIT, program("/bin/sh", "rewritten title")));
+    let node = tree.node(tree.find(SHELL).unwrap()).unwrap();
+    assert_eq!(node.image.as_ref().unwrap().argv.len(), 1);
+}
+
+#[test]
+fn a_chain_of_execs_in_a_lineage_is_remembered_and_bounded() {
+    let mut tree = tree(&[start(), fork(1001, INIT, SHELL)]);
+    let id = tree.find(SHELL).unwrap();
+    tree.set_lineage(id, 7);
+    for step in 0..40 {
+        tree.apply(&exec(1002 + step, SHELL, program(&format!("/bin/step{step}"), "step")));
+    }
+    let node = tree.node(id).unwrap();
+    assert_eq!(node.previous.len(), MAX_PREVIOUS);
+    assert_eq!(node.previous.last().unwrap().executable, "/bin/step38");
+    assert_eq!(node.executable(), "/bin/step39");
+}
+
+#[test]
+fn lineage_is_inherited_and_given_to_descendants_that_are_there() {
+    let mut tree = tree(&[start(), fork(1001, INIT, SHELL), fork(1002, SHELL, CHILD)]);
+    let changed = tree.set_lineage(tree.find(SHELL).unwrap(), 3);
+    assert_eq!(changed.len(), 2);
+    tree.apply(&fork(1003, CHILD, GRANDCHILD));
+    assert_eq!(tree.node(tree.find(GRANDCHILD).unwrap()).unwrap().lineage, 3);
+    assert_eq!(tree.node(tree.find(INIT).unwrap()).unwrap().lineage, 0);
+}
+
+#[test]
+fn after_a_loss_procfs_says_who_has_ended_and_who_is_there() {
+    let mut tree = tree(&[start(), fork(1001, INIT, SHELL), fork(1002, INIT, CHILD), loss(2000, 5)]);
+    tree.apply(&found(2001, INIT, ProcessKey::NONE, program("/sbin/init", "init")));
+    tree.apply(&found(2001, SHELL, INIT, program("/bin/sh", "sh")));
+    tree.apply(&found(2001, GRANDCHILD, SHELL, program("/bin/id", "id")));
+    tree.apply(&healed(2002));
+    assert!(tree.live(50).is_some());
+    assert!(tree.live(51).is_none(), "it was not in procfs");
+    assert_eq!(line(&tree, GRANDCHILD), [52, 50, 1]);
+}
+
+#[test]
+fn ended_processes_go_after_the_grace_time_and_their_children_stay_below_the_next() {
+    let late = 1000 + GRACE_NS / MS + 5000;
+    let mut tree = tree(&[
+        start(),
+        fork(1001, INIT, SHELL),
+        fork(1002, SHELL, CHILD),
+        fork(1003, CHILD, GRANDCHILD),
+        exit(1004, CHILD),
+    ]);
+    tree.apply(&tick(late));
+    assert!(tree.find(CHILD).is_none());
+    assert_eq!(line(&tree, GRANDCHILD), [52, 50, 1]);
+}
+
+#[test]
+fn an_ended_process_of_a_lineage_stays_while_it_has_children() {
+    let late = 1000 + GRACE_NS / MS + 5000;
+    let mut tree = tree(&[start(), fork(1001, INIT, SHELL)]);
+    tree.set_lineage(tree.find(SHELL).unwrap(), 1);
+    for event in [fork(1002, SHELL, CHILD), fork(1003, CHILD, GRANDCHILD), exit(1004, CHILD), tick(late)] {
+        tree.apply(&event);
+    }
+    assert_eq!(line(&tree, GRANDCHILD), [52, 51, 50, 1]);
+    tree.apply(&exit(late, GRANDCHILD));
+    tree.apply(&tick(2 * late));
+    tree.apply(&tick(3 * late));
+    assert!(tree.find(CHILD).is_none(), "its last child is gone");
+}
+
+#[test]
+fn the_tree_is_bounded_and_counts_what_it_lets_go() {
+    let mut tree = Tree::new(100);
+    tree.apply(&start());
+    for number in 0..500 {
+        let process = key(1000 + number, 2000 + u64::from(number));
+        tree.apply(&fork(2000 + u64::from(number), INIT, process));
+        tree.apply(&exit(2000 + u64::from(number), process));
+    }
+    assert_eq!(tree.len(), 100);
+    assert_eq!(tree.evictions(), 401);
+    // Nobody can be let go: the newcomers are not taken in.
+    let mut full = Tree::new(10);
+    full.apply(&start());
+    for number in 0..20 {
+        full.apply(&fork(2000, INIT, key(1000 + number, 2000)));
+    }
+    assert_eq!((full.len(), full.evictions()), (10, 11));
+}
+
+#[test]
+fn a_circle_of_parents_ends() {
+    let mut first = program("/bin/a", "a");
+    first.parent = CHILD;
+    let mut second = program("/bin/b", "b");
+    second.parent = SHELL;
+    let tree = tree(&[exec(1, SHELL, first), exec(2, CHILD, second)]);
+    assert_eq!(line(&tree, CHILD), [51, 50]);
+}
