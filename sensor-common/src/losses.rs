@@ -68,10 +68,10 @@ impl LossReason {
 pub const KERNEL_KINDS: u32 = 16;
 /// Reasons are numbered below this.
 pub const REASONS: u32 = 8;
-/// Entries of the per-CPU array `LOSSES`: one counter for each kind and reason.
+/// Counters in the one value of the per-CPU array `LOSSES`: one for each kind and reason. A power of two.
 pub const LOSS_COUNTERS: u32 = KERNEL_KINDS * REASONS;
 
-/// Index into `LOSSES`.
+/// Index into the value of `LOSSES`.
 pub const fn loss_index(kind: u16, reason: LossReason) -> u32 {
     (kind as u32 & (KERNEL_KINDS - 1)) * REASONS + reason as u32
 }

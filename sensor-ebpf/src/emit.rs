@@ -11,7 +11,7 @@ use crate::{
 };
 use aya_ebpf::{helpers::generated::bpf_ktime_get_boot_ns, maps::RingBuf};
 use sensor_common::{
-    losses::{LossReason, loss_index},
+    losses::{LOSS_COUNTERS, LossReason, loss_index},
     record::{Head, Hook, Kind},
     settings::{MAX_ARGV, MAX_PATH, MAX_TEXT},
 };
@@ -178,9 +178,10 @@ fn wake_flags(ring: &RingBuf, length: usize, urgent: bool) -> u64 {
 #[inline(always)]
 pub fn finish(kind: Kind, outcome: Outcome) -> u32 {
     if let Err(reason) = outcome {
-        if let Some(counter) = LOSSES.get_ptr_mut(loss_index(kind as u16, reason)) {
-            // SAFETY: this CPU's own counter.
-            unsafe { *counter += 1 };
+        if let Some(counters) = LOSSES.get_ptr_mut(0) {
+            let index = loss_index(kind as u16, reason) & (LOSS_COUNTERS - 1);
+            // SAFETY: this CPU's own counters; the index is masked.
+            unsafe { *counters.cast::<u64>().add(index as usize) += 1 };
         }
     }
     0

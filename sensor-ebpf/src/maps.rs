@@ -33,9 +33,9 @@ pub static WATCHES: HashMap<WatchKey, u32> = HashMap::with_max_entries(MAX_WATCH
 pub static PENDING_CONNECTS: LruHashMap<u64, u32> =
     LruHashMap::with_max_entries(MAX_PENDING_CONNECTS, 0);
 
-/// Losses by kind and reason.
+/// Losses by kind and reason: one value, so that the agent reads all of them in one call.
 #[map]
-pub static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(LOSS_COUNTERS, 0);
+pub static LOSSES: PerCpuArray<[u64; LOSS_COUNTERS as usize]> = PerCpuArray::with_max_entries(1, 0);
 
 /// Where records are put together: one buffer for each family of hooks, see [`crate::emit`].
 #[map]

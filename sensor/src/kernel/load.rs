@@ -1,6 +1,7 @@
 //! Loading the object, choosing the hook set by trying, attaching.
 
 use super::fanotify::Fanotify;
+use super::losses::Counters;
 use super::hooks::{Attach, COMMON_GAPS, PROCESS, Plan, TRACEPOINT, TRACEPOINT_GAPS, TRAMPOLINE};
 use super::offsets::Offsets;
 use super::report::{HookReport, HookState, ProgramStatistics};
@@ -278,6 +279,6 @@ pub fn gauges(rings: &Rings, options: &Options) -> Vec<(Ring, Gauge)> {
 }
 
 /// Takes the loss counters.
-pub fn losses(programs: &mut Programs) -> Result<PerCpuArray<MapData, u64>> {
+pub fn losses(programs: &mut Programs) -> Result<PerCpuArray<MapData, Counters>> {
     PerCpuArray::try_from(programs.take_map("LOSSES")?).context("map LOSSES")
 }

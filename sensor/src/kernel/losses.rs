@@ -6,33 +6,42 @@ use aya::maps::{MapData, PerCpuArray};
 use sensor_common::losses::{LOSS_COUNTERS, LossReason, REASONS, Ring};
 use sensor_common::record::{Hook, Kind};
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// The counters, and what they were.
 pub struct Losses {
-    counters: PerCpuArray<MapData, u64>,
-    last: Vec<u64>,
+    counters: PerCpuArray<MapData, Counters>,
+    last: Counters,
     /// `recursion_misses` of each program: the kernel skipped it.
     skipped: BTreeMap<&'static str, u64>,
+    /// When the programs were asked for that: it costs a file each.
+    asked: Option<Instant>,
 }
 
+/// The value of `LOSSES`, per CPU.
+pub type Counters = [u64; LOSS_COUNTERS as usize];
+
+/// How often the programs are asked what the kernel skipped.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
 impl Losses {
-    pub fn new(counters: PerCpuArray<MapData, u64>) -> Self {
-        Self { counters, last: vec![0; LOSS_COUNTERS as usize], skipped: BTreeMap::new() }
+    pub fn new(counters: PerCpuArray<MapData, Counters>) -> Self {
+        Self { counters, last: [0; LOSS_COUNTERS as usize], skipped: BTreeMap::new(), asked: None }
     }
 
     pub fn since_last(&mut self, programs: &Programs) -> Vec<Loss> {
         let mut losses = Vec::new();
-        for index in 0..LOSS_COUNTERS {
-            let Some((kind, reason)) = meaning(index) else { continue };
-            let Ok(values) = self.counters.get(&index, 0) else { continue };
-            let total: u64 = values.iter().sum();
-            let last = &mut self.last[index as usize];
-            if total > *last {
-                losses.push(Loss { ring: ring_of(kind), reason, kind: Some(kind), count: total - *last });
-                *last = total;
-            }
+        let values = self.counters.get(&0, 0);
+        for (index, last) in self.last.iter_mut().enumerate() {
+            let total: u64 = values.iter().flat_map(|cpus| cpus.iter()).map(|counters| counters[index]).sum();
+            let Some((kind, reason)) = meaning(index as u32).filter(|_| total > *last) else { continue };
+            losses.push(Loss { ring: ring_of(kind), reason, kind: Some(kind), count: total - *last });
+            *last = total;
         }
-        self.skipped_since_last(programs, &mut losses);
+        if self.asked.is_none_or(|asked| asked.elapsed() >= ASK_EVERY) {
+            self.asked = Some(Instant::now());
+            self.skipped_since_last(programs, &mut losses);
+        }
         losses
     }
 
