@@ -21,5 +21,20 @@ pub mod pipeline;
 pub mod capture;
 pub mod replay;
 
+pub mod config;
+pub mod control;
+pub mod discover;
+pub mod machine;
+pub mod metrics;
+pub mod output;
+pub mod procfs;
+pub mod shutdown;
+pub mod users;
+pub mod watch;
+
+pub mod agent;
+pub mod cli;
+pub mod commands;
+
 #[cfg(test)]
 mod testing;

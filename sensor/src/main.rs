@@ -1,1 +1,20 @@
-fn main() {}
+//! The binary: parses the command line and runs the command.
+
+use clap::Parser;
+use sensor::cli::Cli;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    // Logs go to standard error, so that standard output holds alerts only. `RUST_LOG` changes how much.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter)
+        .with_ansi(colour)
+        .with_target(false)
+        .init();
+    sensor::commands::run(Cli::parse())
+}

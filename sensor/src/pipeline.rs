@@ -113,6 +113,24 @@ impl Core {
         (self.blind_total_ns + open, self.blind_since_ns.is_some())
     }
 
+    /// Puts another catalogue and other exceptions in force. Servers that run stay what they were taken for.
+    pub fn reconfigure(&mut self, catalogue: Arc<Catalogue>, exceptions: Vec<Exception>) {
+        self.settings.catalogue = catalogue;
+        self.settings.exceptions = exceptions;
+    }
+
+    /// How many servers run, by role; a server with several roles counts for each.
+    pub fn servers_by_role(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+        for server in self.servers.iter() {
+            let roles = self.settings.catalogue.server(&server.id).map(|kind| kind.roles.as_slice());
+            for role in roles.unwrap_or_default() {
+                *counts.entry(role.name()).or_default() += usize::from(server.ended_boottime_ns.is_none());
+            }
+        }
+        counts
+    }
+
     /// Whether a detector waits for time to pass, so that a tick is useful soon.
     pub fn waiting(&self) -> bool {
         self.detectors.waiting()

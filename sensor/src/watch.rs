@@ -5,7 +5,7 @@
 //! about files, and installs nothing in the kernel.
 
 use crate::procfs::{Root, is_glob};
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 use rustix::io::Errno;
 use sensor_common::file::WatchKey;
 use std::collections::{BTreeMap, HashMap};

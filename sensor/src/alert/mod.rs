@@ -11,6 +11,7 @@ mod json;
 mod pretty;
 
 pub use fields::{Text, entity_id, timestamp};
+pub use pretty::printable;
 
 use crate::catalogue::Role;
 use crate::detect::{Context, Detector, Finding, Severity, Technique};

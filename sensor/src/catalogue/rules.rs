@@ -250,16 +250,20 @@ impl Component {
     }
 }
 
-/// The arguments joined by spaces, `argv[0]` by its last part: `sh -c id`.
+/// The arguments joined by spaces, the program by the last part of its path: `sh -c id`.
+///
+/// A server that rewrote its arguments has all of them in the first (`php-fpm: master process (/etc/php-fpm.conf)`): only
+/// what stands before the first space is taken for a path.
 pub fn command_line(image: &Exec) -> BString {
     let mut line = BString::default();
-    for (index, argument) in image.argv.iter().enumerate() {
-        if index == 0 {
-            line.extend_from_slice(base_name(argument));
-        } else {
-            line.push(b' ');
-            line.extend_from_slice(argument);
-        }
+    if let Some(first) = image.argv.first() {
+        let end = first.find_byte(b' ').unwrap_or(first.len());
+        line.extend_from_slice(base_name(&first[..end]));
+        line.extend_from_slice(first[end..].trim_end_with(|letter| letter == ' '));
+    }
+    for argument in image.argv.iter().skip(1) {
+        line.push(b' ');
+        line.extend_from_slice(argument);
     }
     line
 }

@@ -104,3 +104,16 @@ fn versions_in_names_do_not_hide_an_interpreter() {
         assert_eq!(suspicion(path.into()), expected, "{path}");
     }
 }
+
+#[test]
+fn a_command_line_is_short_and_whole() {
+    for (command, expected) in [
+        ("/usr/bin/sh -c id", "sh -c id"),
+        ("-bash", "-bash"),
+    ] {
+        assert_eq!(command_line(&program("/x", command)), expected);
+    }
+    let mut title = program("/usr/sbin/php-fpm8.2", "x");
+    title.argv = vec!["php-fpm: master process (/etc/php-fpm.conf)    ".into()];
+    assert_eq!(command_line(&title), "php-fpm: master process (/etc/php-fpm.conf)");
+}

@@ -13,6 +13,9 @@ use crate::tree::{Applied, NodeId, Tree};
 use sensor_common::key::ProcessKey;
 use sensor_common::record::Hook;
 
+/// Longest time that a detector waits for.
+pub const LONGEST_WAIT_NS: u64 = server_shell::WAIT_NS;
+
 /// The detectors there are; `rule.id` in alerts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Detector {

@@ -82,8 +82,8 @@ fn apache(facts: &Facts<'_>, arguments: &Arguments<'_>) -> Vec<Wanted> {
         ["/etc/apache2/apache2.conf", "/etc/httpd/conf/httpd.conf", "/usr/local/apache2/conf/httpd.conf"];
     let server_root = arguments.path(&["-d"]);
     let named = arguments.relative_to(&["-f"], server_root.as_deref().unwrap_or(facts.directory));
-    let exists = |path: &&str| facts.root.read(Path::new(path), 1).is_some();
-    let Some(file) = named.or_else(|| USUAL.iter().find(exists).map(PathBuf::from)) else { return Vec::new() };
+    let exists = |path: &str| facts.root.read(Path::new(path), 1).is_some();
+    let Some(file) = named.or_else(|| USUAL.iter().find(|path| exists(path)).map(PathBuf::from)) else { return Vec::new() };
     let mut server_root = server_root.unwrap_or_else(|| file.parent().unwrap_or(Path::new("/")).to_owned());
     let mut wanted = Vec::new();
     for words in directives(facts.root, &file, &server_root.clone(), Language::Lines) {
@@ -183,7 +183,7 @@ fn application(facts: &Facts<'_>, arguments: &Arguments<'_>) -> Vec<Wanted> {
 fn words(argv: &[BString]) -> Vec<BString> {
     let Some(title) = argv.first().filter(|first| first.find(b": ").is_some()) else { return argv.to_vec() };
     let after = title.find(b"process ").map_or(&title[..], |at| &title[at + 8..]);
-    after.fields().map(BString::from).collect()
+    after.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).map(BString::from).collect()
 }
 
 struct Arguments<'a> {

@@ -15,7 +15,7 @@ mod tracepoint;
 
 pub use hooks::Attach;
 pub use offsets::VMLINUX_BTF;
-pub use report::{HookReport, HookState, ProgramStatistics};
+pub use report::{HookReport, HookState, ProgramStatistics, missing_capabilities};
 
 use crate::event::Loss;
 use anyhow::{Context, Result};
@@ -90,7 +90,7 @@ impl Sensor {
     ///
     /// Fails without privileges, without BTF, or if a hook without which the chosen set is of no use cannot be attached.
     pub fn start(options: &Options) -> Result<Self, StartError> {
-        let missing = report::missing_capabilities();
+        let missing = missing_capabilities();
         if !missing.is_empty() {
             return Err(StartError::Privilege { missing });
         }

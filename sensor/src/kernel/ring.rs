@@ -131,3 +131,26 @@ impl Drop for Gauge {
         unsafe { libc::munmap(self.positions, 2 * self.page) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_handed_on_by_time_and_keeps_what_is_too_short() {
+        let record = |time: u64, mark: u8| {
+            let mut bytes = vec![mark; 24];
+            bytes[8..16].copy_from_slice(&time.to_ne_bytes());
+            bytes
+        };
+        let mut batch = Batch::default();
+        batch.push(&record(30, 1));
+        batch.push(&record(10, 2));
+        batch.push(&[3; 5]);
+        batch.push(&record(10, 4));
+        let mut marks = Vec::new();
+        batch.hand_on(&mut |record| marks.push(record[0]));
+        assert_eq!(marks, [3, 2, 4, 1]);
+        batch.hand_on(&mut |_| panic!("it is empty now"));
+    }
+}

@@ -1,0 +1,298 @@
+//! The agent: one thread that owns the core and goes round: wait for the kernel, apply what happened, do what the core
+//! asks for, hand out alerts.
+//!
+//! Always holds: whatever the core learns is a record first, in the order of application, so a capture is the whole run.
+//! The agent waits for nothing but the kernel's rings.
+
+mod watching;
+
+use crate::capture::Writer;
+use crate::config::Config;
+use crate::control::{Control, Facts, answer};
+use crate::decode::decode;
+use crate::encode::encode;
+use crate::event::{Body, Event, Loss};
+use crate::kernel::Sensor;
+use crate::machine::boottime_ns;
+use crate::metrics::Metrics;
+use crate::output::Outputs;
+use crate::pipeline::{Core, Outcome, Request};
+use crate::procfs::Procfs;
+use crate::shutdown::Signals;
+use anyhow::{Context, Result};
+use sensor_common::key::ProcessKey;
+use sensor_common::losses::{LossReason, Ring};
+use sensor_common::record::Hook;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::BufWriter;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use watching::Watching;
+
+/// How long the loop waits when something waits for time to pass.
+const SOON: Duration = Duration::from_millis(20);
+/// How long it waits else: records that are not urgent wait so long at most.
+const LATER: Duration = Duration::from_millis(250);
+/// How often gauges are brought up to date.
+const GAUGES: Duration = Duration::from_secs(1);
+
+/// A capture that is being written.
+pub type Capture = Writer<BufWriter<File>>;
+
+/// Everything that the loop needs.
+pub struct Agent {
+    sensor: Sensor,
+    core: Core,
+    outputs: Outputs,
+    metrics: Arc<Metrics>,
+    metrics_address: Option<SocketAddr>,
+    control: Control,
+    capture: Option<Capture>,
+    watching: Watching,
+    /// Records that wait to be applied.
+    waiting: VecDeque<Vec<u8>>,
+    started_ns: u64,
+    gauged: Option<Instant>,
+}
+
+/// What the agent is made of.
+pub struct Parts {
+    /// The kernel's side.
+    pub sensor: Sensor,
+    /// The core.
+    pub core: Core,
+    /// Where alerts go.
+    pub outputs: Outputs,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Where they can be read.
+    pub metrics_address: Option<SocketAddr>,
+    /// Where questions come from.
+    pub control: Control,
+    /// Where records go, if they are kept.
+    pub capture: Option<Capture>,
+}
+
+impl Agent {
+    /// An agent whose hooks are attached already; it reads procfs now, so that nothing between is missed.
+    pub fn new(parts: Parts) -> Result<Self> {
+        let Parts { sensor, core, outputs, metrics, metrics_address, control, capture } = parts;
+        metrics.hooks(sensor.report());
+        let mut agent = Self {
+            sensor,
+            core,
+            outputs,
+            metrics,
+            metrics_address,
+            control,
+            capture,
+            watching: Watching::default(),
+            waiting: VecDeque::new(),
+            started_ns: boottime_ns(),
+            gauged: None,
+        };
+        agent.read_procfs();
+        agent.apply_waiting()?;
+        agent.metrics.set_alive(boottime_ns());
+        agent.metrics.set_ready(true);
+        Ok(agent)
+    }
+
+    /// The core, for what is printed at start.
+    pub const fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// Goes round until `signals` say stop, or `length` is over.
+    pub fn run(&mut self, signals: &Signals, length: Option<Duration>, reload: &dyn Fn() -> Option<Config>) -> Result<()> {
+        let begin = Instant::now();
+        while !signals.stop() && length.is_none_or(|length| begin.elapsed() < length) {
+            self.turn(if self.core.waiting() { SOON } else { LATER })?;
+            if signals.take_reload() {
+                self.reload(reload);
+            }
+        }
+        self.end()
+    }
+
+    /// Once round.
+    fn turn(&mut self, timeout: Duration) -> Result<()> {
+        let waiting = &mut self.waiting;
+        self.sensor.poll(timeout, &mut |record| waiting.push_back(record.to_vec()))?;
+        self.apply_waiting()?;
+        for loss in self.sensor.losses() {
+            self.lost(loss);
+        }
+        self.push(Body::Tick, ProcessKey::NONE);
+        self.apply_waiting()?;
+        while let Some(question) = self.control.next() {
+            let answered = answer(question.command, &self.facts());
+            question.reply(answered);
+        }
+        self.metrics.set_alive(boottime_ns());
+        if self.gauged.is_none_or(|gauged| gauged.elapsed() >= GAUGES) {
+            self.gauged = Some(Instant::now());
+            self.bring_gauges_up_to_date();
+        }
+        Ok(())
+    }
+
+    /// Takes in what is left, decides what still waits, and closes the capture.
+    fn end(&mut self) -> Result<()> {
+        self.turn(Duration::ZERO)?;
+        let later = boottime_ns() + crate::detect::LONGEST_WAIT_NS;
+        self.waiting.push_back(encode(&own_event(later, Body::Tick, ProcessKey::NONE)));
+        self.apply_waiting()?;
+        match &mut self.capture {
+            Some(capture) => capture.flush().context("writing the capture"),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends: hands out what is queued.
+    pub fn finish(self) {
+        self.metrics.set_ready(false);
+        self.outputs.finish();
+    }
+
+    fn push(&mut self, body: Body, process: ProcessKey) {
+        self.waiting.push_back(encode(&own_event(boottime_ns(), body, process)));
+    }
+
+    fn lost(&mut self, loss: Loss) {
+        self.metrics.lost(&loss);
+        tracing::warn!(ring = loss.ring.name(), reason = loss.reason.name(), count = loss.count, "records were lost");
+        self.push(Body::Loss(loss), ProcessKey::NONE);
+    }
+
+    fn apply_waiting(&mut self) -> Result<()> {
+        while let Some(record) = self.waiting.pop_front() {
+            self.apply(&record)?;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, record: &[u8]) -> Result<()> {
+        let event = match decode(record) {
+            Ok(event) => event,
+            Err(error) => {
+                tracing::warn!(%error, "a record cannot be decoded");
+                self.metrics.lost(&Loss { ring: Ring::Activity, reason: LossReason::Malformed, kind: None, count: 1 });
+                return Ok(());
+            }
+        };
+        if let Some(capture) = &mut self.capture {
+            capture.frame(record).context("writing the capture")?;
+        }
+        self.metrics.event(event.kind());
+        let outcome = self.core.apply(&event);
+        if self.outputs.wants_events() {
+            self.outputs.event(&event, &self.core);
+        }
+        self.after(&event, outcome);
+        Ok(())
+    }
+
+    fn after(&mut self, event: &Event, outcome: Outcome) {
+        for alert in outcome.alerts {
+            self.metrics.alert(&alert, boottime_ns().saturating_sub(alert.time_boottime_ns));
+            self.outputs.alert(&alert);
+        }
+        let mut reconcile = false;
+        for request in outcome.requests {
+            match request {
+                Request::SetLineage { process, parent, lineage } => {
+                    if let Err(error) = self.sensor.set_lineage(process, parent, lineage) {
+                        tracing::warn!(pid = process.tgid, error = format!("{error:#}"), "lineage not set");
+                        self.metrics.lost(&Loss {
+                            ring: Ring::Process,
+                            reason: LossReason::ProcessMapFull,
+                            kind: None,
+                            count: 1,
+                        });
+                    }
+                }
+                Request::WatchServer { process, server } => self.watch(process, &server),
+                Request::Reconcile => reconcile = true,
+            }
+        }
+        if let Body::Exit(_) = event.body {
+            if event.lineage != 0 {
+                self.sensor.forget(event.process);
+            }
+        }
+        if reconcile {
+            self.metrics.reconciled("loss");
+            self.read_procfs();
+            self.push(Body::Healed, ProcessKey::NONE);
+        }
+    }
+
+    fn read_procfs(&mut self) {
+        self.waiting.extend(Procfs::default().snapshot().iter().map(encode));
+    }
+
+    fn watch(&mut self, process: ProcessKey, server: &str) {
+        let Some(kind) = self.core.catalogue().server(server) else { return };
+        let lineage = self.core.tree.find(process).and_then(|id| self.core.tree.node(id)).map_or(0, |node| node.lineage);
+        let image = self.core.tree.find(process).and_then(|id| self.core.tree.node(id)).and_then(|node| node.image.clone());
+        for watch in self.watching.begin(&mut self.sensor, process, lineage, kind, image.as_deref()) {
+            self.push(Body::Watch(Box::new(watch)), process);
+        }
+    }
+
+    fn reload(&mut self, load: &dyn Fn() -> Option<Config>) {
+        let Some(config) = load() else {
+            self.metrics.reloaded("failure");
+            return;
+        };
+        match crate::commands::catalogue_of(&config) {
+            Ok(catalogue) => {
+                self.core.reconfigure(Arc::new(catalogue), config.exceptions);
+                self.outputs.reopen();
+                self.metrics.reloaded("success");
+                tracing::info!("catalogue and exceptions were read again, output files opened anew");
+            }
+            Err(problems) => {
+                problems.iter().for_each(|problem| tracing::error!(%problem, "the old configuration stays"));
+                self.metrics.reloaded("failure");
+            }
+        }
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            core: &self.core,
+            report: self.sensor.report(),
+            metrics: &self.metrics,
+            not_watched: self.watching.not_watched(),
+            watched: self.watching.len(),
+            started_ns: self.started_ns,
+            metrics_address: self.metrics_address,
+            rings: self.sensor.ring_use().into_iter().map(|(ring, used, size)| (ring.name(), used, size)).collect(),
+        }
+    }
+
+    fn bring_gauges_up_to_date(&self) {
+        let metrics = &self.metrics;
+        for (ring, used, capacity) in self.sensor.ring_use() {
+            metrics.ring(ring, used, capacity);
+        }
+        metrics.tree(self.core.tree.len(), self.core.tree.evictions());
+        metrics.watched(self.watching.len());
+        metrics.blind(self.core.blind(boottime_ns()).0);
+        metrics.programs(&self.sensor.statistics());
+        for (detector, hits) in self.core.exception_hits() {
+            metrics.excepted(detector, *hits);
+        }
+        for (role, count) in self.core.servers_by_role() {
+            metrics.servers(role, count);
+        }
+    }
+}
+
+fn own_event(time_boottime_ns: u64, body: Body, process: ProcessKey) -> Event {
+    Event { time_boottime_ns, process, thread: process.tgid, lineage: 0, hook: Hook::Agent, body }
+}

@@ -1,0 +1,113 @@
+//! `sensor run` and `sensor record`.
+
+use super::{DONE, Failure, catalogue_in_force, config};
+use crate::agent::{Agent, Capture, Parts};
+use crate::capture::{Header, Writer};
+use crate::cli::{ConfigArgs, RecordArgs, RunArgs};
+use crate::config::Config;
+use crate::control::Control;
+use crate::host::Host;
+use crate::kernel::Sensor;
+use crate::metrics::{Metrics, http};
+use crate::output::Outputs;
+use crate::pipeline::{Core, MAX_PROCESSES, Settings};
+use crate::shutdown::Signals;
+use anyhow::Context;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// `sensor run`.
+pub fn run(arguments: &RunArgs) -> Result<u8, Failure> {
+    stay(&arguments.config, None, None)
+}
+
+/// `sensor record`.
+pub fn record(arguments: &RecordArgs) -> Result<u8, Failure> {
+    stay(&arguments.config, Some(&arguments.output), arguments.length)
+}
+
+fn stay(arguments: &ConfigArgs, capture: Option<&Path>, length: Option<Duration>) -> Result<u8, Failure> {
+    let config = config(arguments)?;
+    let catalogue = catalogue_in_force(&config)?;
+    let signals = Signals::install()?;
+    // The kernel first: without it nothing else is opened, and what happens from here on is in its rings.
+    let sensor = Sensor::start(&config.kernel)?;
+    let host = crate::machine::host();
+    let capture = capture.map(|path| begin_capture(path, &host)).transpose()?;
+    let metrics = Arc::new(Metrics::new());
+    let metrics_address = config.metrics.map(|address| http::start(address, Arc::clone(&metrics))).transpose()?;
+    let parts = Parts {
+        sensor,
+        core: Core::new(Settings {
+            catalogue: Arc::new(catalogue),
+            exceptions: config.exceptions.clone(),
+            host,
+            max_processes: MAX_PROCESSES,
+        }),
+        outputs: Outputs::start(&config, &metrics)?,
+        control: Control::start(&config.socket)?,
+        metrics,
+        metrics_address,
+        capture,
+    };
+    introduce(&parts, &config);
+    let mut agent = Agent::new(parts)?;
+    list_servers(&agent);
+    let reload = || reloaded(arguments);
+    let ended = agent.run(&signals, length, &reload);
+    agent.finish();
+    ended?;
+    tracing::info!("ended");
+    Ok(DONE)
+}
+
+fn begin_capture(path: &Path, host: &Host) -> anyhow::Result<Capture> {
+    let doing = || format!("writing the capture {}", path.display());
+    let file = File::create(path).with_context(doing)?;
+    let header = Header { sensor_version: env!("CARGO_PKG_VERSION").to_owned(), host: host.clone() };
+    Writer::new(BufWriter::new(file), &header).with_context(doing)
+}
+
+/// Says at start what is used, on standard error: standard output is for alerts.
+fn introduce(parts: &Parts, config: &Config) {
+    let report = parts.sensor.report();
+    tracing::info!(set = report.set, reason = report.reason, "hooks are attached");
+    for hook in report.hooks.iter().filter(|hook| !hook.attached) {
+        tracing::warn!(hook = hook.name, reason = hook.reason, misses = hook.covers, "a hook is not attached");
+    }
+    match parts.metrics_address {
+        Some(address) => tracing::info!("metrics are at http://{address}/metrics"),
+        None => tracing::info!("metrics are off"),
+    }
+    tracing::info!("questions are answered on {}", config.socket.display());
+}
+
+fn list_servers(agent: &Agent) {
+    let core = agent.core();
+    let mut any = false;
+    for server in core.servers.iter() {
+        any = true;
+        let name = core.catalogue().server(&server.id).map_or(server.id.as_str(), |kind| kind.name.as_str());
+        let paths: Vec<String> = server.directories.iter().map(|watch| watch.path.to_string()).collect();
+        let watches = if paths.is_empty() { "no component directories yet".to_owned() } else { paths.join(", ") };
+        tracing::info!("{name} (pid {}): watching {watches}", server.root.tgid);
+    }
+    if !any {
+        tracing::info!("no servers run yet; they are recognised when they start");
+    }
+    tracing::info!("watching {} processes; alerts follow", core.tree.len());
+}
+
+/// The configuration as it is now, or nothing if it is wrong: the old one stays.
+fn reloaded(arguments: &ConfigArgs) -> Option<Config> {
+    match Config::load(arguments.config.as_deref(), &arguments.set) {
+        Ok(config) => Some(config),
+        Err(problems) => {
+            problems.iter().for_each(|problem| tracing::error!(%problem, "the old configuration stays"));
+            None
+        }
+    }
+}
