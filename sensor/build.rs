@@ -34,9 +34,7 @@ fn main() {
 
 /// Where `cargo xtask build` leaves the object.
 fn default_object() -> Option<PathBuf> {
-    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?)
-        .parent()?
-        .to_owned();
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?).parent()?.to_owned();
     let target = match env::var_os("CARGO_TARGET_DIR") {
         Some(directory) => root.join(directory),
         None => root.join("target"),

@@ -8,12 +8,7 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(
     feature = "user",
-    derive(
-        zerocopy::FromBytes,
-        zerocopy::IntoBytes,
-        zerocopy::KnownLayout,
-        zerocopy::Immutable
-    )
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::KnownLayout, zerocopy::Immutable)
 )]
 pub struct ProcessKey {
     /// `task_struct.group_leader->start_boottime`, nanoseconds since boot. Records made from procfs carry it in whole
@@ -30,25 +25,16 @@ pub const PROCFS_TICK_NS: u64 = 10_000_000;
 
 impl ProcessKey {
     /// Nobody: the parent of the first process, or a parent that is not known.
-    pub const NONE: Self = Self {
-        start_boottime_ns: 0,
-        tgid: 0,
-        reserved: 0,
-    };
+    pub const NONE: Self = Self { start_boottime_ns: 0, tgid: 0, reserved: 0 };
 
     /// A key from its two parts.
     pub const fn new(tgid: u32, start_boottime_ns: u64) -> Self {
-        Self {
-            start_boottime_ns,
-            tgid,
-            reserved: 0,
-        }
+        Self { start_boottime_ns, tgid, reserved: 0 }
     }
 
     /// Whether both name the same process, when either may come from procfs with its coarser clock.
     pub const fn same_as(self, other: Self) -> bool {
-        self.tgid == other.tgid
-            && self.start_boottime_ns / PROCFS_TICK_NS == other.start_boottime_ns / PROCFS_TICK_NS
+        self.tgid == other.tgid && self.start_boottime_ns / PROCFS_TICK_NS == other.start_boottime_ns / PROCFS_TICK_NS
     }
 
     /// Whether this names a process at all.

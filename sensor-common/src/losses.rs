@@ -44,13 +44,8 @@ pub enum LossReason {
 
 impl LossReason {
     /// All reasons.
-    pub const ALL: [Self; 5] = [
-        Self::RingFull,
-        Self::ProcessMapFull,
-        Self::ReadFault,
-        Self::Recursion,
-        Self::Malformed,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::RingFull, Self::ProcessMapFull, Self::ReadFault, Self::Recursion, Self::Malformed];
 
     /// The name used in metrics.
     pub const fn name(self) -> &'static str {
@@ -81,12 +76,7 @@ pub const fn loss_index(kind: u16, reason: LossReason) -> u32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "user",
-    derive(
-        zerocopy::FromBytes,
-        zerocopy::IntoBytes,
-        zerocopy::KnownLayout,
-        zerocopy::Immutable
-    )
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::KnownLayout, zerocopy::Immutable)
 )]
 pub struct LossBody {
     /// How many.

@@ -143,11 +143,8 @@ impl Record {
         unsafe { (&raw mut (*self.scratch).bytes).cast::<Head>().write(head) };
         let ring = if self.process_ring { &PROCESS_RING } else { &ACTIVITY_RING };
         // SAFETY: `length` is masked to less than the buffer has.
-        let bytes = unsafe {
-            core::slice::from_raw_parts((&raw const (*self.scratch).bytes).cast::<u8>(), length)
-        };
-        ring.output::<[u8]>(bytes, wake_flags(ring, length, self.urgent))
-            .map_err(|_| LossReason::RingFull)
+        let bytes = unsafe { core::slice::from_raw_parts((&raw const (*self.scratch).bytes).cast::<u8>(), length) };
+        ring.output::<[u8]>(bytes, wake_flags(ring, length, self.urgent)).map_err(|_| LossReason::RingFull)
     }
 }
 
@@ -167,11 +164,7 @@ fn wake_flags(ring: &RingBuf, length: usize, urgent: bool) -> u64 {
     }
     let waiting = ring.query(BPF_RB_AVAIL_DATA);
     let shift = offsets::WAKE_SHIFT() & 31;
-    if waiting >> shift != (waiting + length as u64) >> shift {
-        BPF_RB_FORCE_WAKEUP
-    } else {
-        BPF_RB_NO_WAKEUP
-    }
+    if waiting >> shift != (waiting + length as u64) >> shift { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP }
 }
 
 /// Ends a program: a loss is counted by kind and reason. Programs always return 0.

@@ -20,11 +20,7 @@ pub fn current_in_lineage() -> Option<Subject> {
     if entry.lineage == 0 {
         return None;
     }
-    Some(Subject {
-        process: ProcessKey::new(tgid, entry.start_boottime_ns),
-        thread,
-        lineage: entry.lineage,
-    })
+    Some(Subject { process: ProcessKey::new(tgid, entry.start_boottime_ns), thread, lineage: entry.lineage })
 }
 
 /// The current thread, whoever it is.
@@ -33,16 +29,10 @@ pub fn current() -> Subject {
     let (tgid, thread) = current_ids();
     // SAFETY: as above.
     match unsafe { PROCESSES.get(tgid) } {
-        Some(entry) => Subject {
-            process: ProcessKey::new(tgid, entry.start_boottime_ns),
-            thread,
-            lineage: entry.lineage,
-        },
-        None => Subject {
-            process: Task::current().key(),
-            thread,
-            lineage: 0,
-        },
+        Some(entry) => {
+            Subject { process: ProcessKey::new(tgid, entry.start_boottime_ns), thread, lineage: entry.lineage }
+        }
+        None => Subject { process: Task::current().key(), thread, lineage: 0 },
     }
 }
 

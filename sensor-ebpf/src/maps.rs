@@ -30,8 +30,7 @@ pub static WATCHES: HashMap<WatchKey, u32> = HashMap::with_max_entries(MAX_WATCH
 
 /// connect(2) calls under way in a lineage, by pid_tgid, to the file descriptor. Full: the oldest gives way.
 #[map]
-pub static PENDING_CONNECTS: LruHashMap<u64, u32> =
-    LruHashMap::with_max_entries(MAX_PENDING_CONNECTS, 0);
+pub static PENDING_CONNECTS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(MAX_PENDING_CONNECTS, 0);
 
 /// Losses by kind and reason: one value, so that the agent reads all of them in one call.
 #[map]

@@ -10,11 +10,7 @@ pub fn read<T: Copy>(base: u64, offset: u32) -> T {
     // SAFETY: the destination is as long as stated; a bad source address faults inside the helper, not here. `T` is
     // used for integers and arrays of them only, for which zeros and any other bits are values.
     unsafe {
-        bpf_probe_read_kernel(
-            value.as_mut_ptr().cast(),
-            size_of::<T>() as u32,
-            (base + offset as u64) as *const _,
-        );
+        bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, (base + offset as u64) as *const _);
         value.assume_init()
     }
 }

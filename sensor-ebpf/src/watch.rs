@@ -44,11 +44,8 @@ pub extern "C" fn watch_walk(dentry: u64, vfsmount: u64) -> u64 {
 fn look_up(dentry: u64) -> u32 {
     let inode: u64 = read(dentry, off::OFF_DENTRY_INODE());
     let superblock: u64 = read(inode, off::OFF_INODE_SB());
-    let key = WatchKey {
-        inode: read(inode, off::OFF_INODE_INO()),
-        device: read(superblock, off::OFF_SB_DEV()),
-        reserved: 0,
-    };
+    let key =
+        WatchKey { inode: read(inode, off::OFF_INODE_INO()), device: read(superblock, off::OFF_SB_DEV()), reserved: 0 };
     // SAFETY: the value is a number that is read at once.
     unsafe { WATCHES.get(key) }.copied().unwrap_or(0)
 }

@@ -127,7 +127,9 @@ impl<R: Read> Reader<R> {
         match self.fill(&mut lead)? {
             0 => return Ok(None),
             8 => {}
-            got => return Err(CaptureError::Cut { at: self.at, what: "a frame's length", missing: 8 - got as u64 }),
+            got => {
+                return Err(CaptureError::Cut { at: self.at, what: "a frame's length", missing: 8 - got as u64 });
+            }
         }
         let [l0, l1, l2, l3, c0, c1, c2, c3] = lead;
         let (length, crc) = (u32::from_le_bytes([l0, l1, l2, l3]), u32::from_le_bytes([c0, c1, c2, c3]));
@@ -138,7 +140,10 @@ impl<R: Read> Reader<R> {
         self.all(&mut payload, "a frame")?;
         let actual = crc32fast::hash(&payload);
         if actual != crc {
-            return Err(CaptureError::Damaged { at: begin, reason: format!("CRC-32 {actual:08x} instead of {crc:08x}") });
+            return Err(CaptureError::Damaged {
+                at: begin,
+                reason: format!("CRC-32 {actual:08x} instead of {crc:08x}"),
+            });
         }
         Ok(Some(payload))
     }
@@ -164,7 +169,9 @@ impl<R: Read> Reader<R> {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(CaptureError::Io { at: self.at + filled as u64, source }),
+                Err(source) => {
+                    return Err(CaptureError::Io { at: self.at + filled as u64, source });
+                }
             }
         }
         self.at += filled as u64;

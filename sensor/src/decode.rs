@@ -3,9 +3,7 @@
 //! Comes in: one record. Goes out: the event it tells, or what is wrong with it and at which byte. Nothing is guessed:
 //! a kind that is not known, or a tail that is shorter than the body says, is an error.
 
-use crate::event::{
-    Body, Descriptor, Event, Exec, Exit, File, Fork, Loss, Net, Watch,
-};
+use crate::event::{Body, Descriptor, Event, Exec, Exit, File, Fork, Loss, Net, Watch};
 use bstr::BString;
 use sensor_common::file::{FileBody, WatchBody};
 use sensor_common::losses::{LossBody, LossReason, Ring};
@@ -111,12 +109,8 @@ impl<'a> Reader<'a> {
 
     fn bytes(&mut self, length: usize, what: &'static str) -> Result<&'a [u8]> {
         let rest = self.record.get(self.at..).unwrap_or_default();
-        let bytes = rest.get(..length).ok_or(DecodeError::Short {
-            at: self.at,
-            what,
-            needed: length,
-            left: rest.len(),
-        })?;
+        let bytes =
+            rest.get(..length).ok_or(DecodeError::Short { at: self.at, what, needed: length, left: rest.len() })?;
         self.at += length;
         Ok(bytes)
     }
@@ -265,8 +259,7 @@ fn net(operation: Kind, reader: &mut Reader<'_>) -> Result<Net> {
         operation,
         family: body.family,
         socket_type: body.socket_type,
-        remote: endpoint(body.family, body.remote_address, body.remote_port)
-            .filter(|(_, port)| *port != 0),
+        remote: endpoint(body.family, body.remote_address, body.remote_port).filter(|(_, port)| *port != 0),
         local: endpoint(body.family, body.local_address, body.local_port),
         path: socket_path(path),
     })

@@ -174,12 +174,13 @@ impl Core {
         let Some(id) = applied.node else { return };
         match &event.body {
             Body::Exec(_) | Body::Process(_) => self.become_server(event, id, outcome),
-            Body::Net(net) if net.operation == Kind::Listen => {
+            Body::Net(net)
+                if net.operation == Kind::Listen
                 // A unix socket alone makes no server of a runtime: every build tool has one.
-                if net.local.is_some() {
-                    self.tree.set_listens(id);
-                    self.become_server(event, id, outcome);
-                }
+                && net.local.is_some() =>
+            {
+                self.tree.set_listens(id);
+                self.become_server(event, id, outcome);
             }
             _ => {}
         }
@@ -189,9 +190,15 @@ impl Core {
     }
 
     fn become_server(&mut self, event: &Event, id: NodeId, outcome: &mut Outcome) {
-        let Some(node) = self.tree.node(id) else { return };
-        let Some(image) = node.image.clone() else { return };
-        let Some(kind) = self.settings.catalogue.identify(&image, node.listens) else { return };
+        let Some(node) = self.tree.node(id) else {
+            return;
+        };
+        let Some(image) = node.image.clone() else {
+            return;
+        };
+        let Some(kind) = self.settings.catalogue.identify(&image, node.listens) else {
+            return;
+        };
         let (key, kind_id) = (node.key, kind.id.clone());
         if node.lineage != 0 {
             // The outermost server keeps the lineage; one that reads its configuration anew is looked at again.
@@ -201,7 +208,9 @@ impl Core {
             }
             return;
         }
-        let Some(lineage) = self.servers.add(&kind_id, key, event.time_boottime_ns) else { return };
+        let Some(lineage) = self.servers.add(&kind_id, key, event.time_boottime_ns) else {
+            return;
+        };
         for changed in self.tree.set_lineage(id, lineage) {
             if let Some(node) = self.tree.node(changed).filter(|node| node.is_live()) {
                 outcome.requests.push(Request::SetLineage { process: node.key, parent: node.parent_key, lineage });
@@ -214,7 +223,9 @@ impl Core {
         if !matches!(event.body, Body::Fork(_) | Body::Exec(_) | Body::Process(_)) {
             return;
         }
-        let Some(node) = self.tree.node(subject).filter(|node| node.is_live()) else { return };
+        let Some(node) = self.tree.node(subject).filter(|node| node.is_live()) else {
+            return;
+        };
         if node.lineage == event.lineage || node.lineage == 0 {
             return;
         }
@@ -229,12 +240,8 @@ impl Core {
     }
 
     fn detect(&mut self, event: &Event, applied: Applied) -> Vec<Alert> {
-        let context = Context {
-            tree: &self.tree,
-            servers: &self.servers,
-            catalogue: &self.settings.catalogue,
-            applied,
-        };
+        let context =
+            Context { tree: &self.tree, servers: &self.servers, catalogue: &self.settings.catalogue, applied };
         let findings = self.detectors.observe(event, &context);
         let host = &self.settings.host;
         let mut alerts = Vec::new();
@@ -256,10 +263,8 @@ fn excepted(finding: &Finding, context: &Context<'_>, settings: &Settings) -> bo
     // The story's programs: an exception for `sh -c COMMAND` covers what that shell then runs.
     let story = context.tree.find(finding.story).and_then(|id| context.tree.node(id));
     let nodes = story.into_iter().chain(context.tree.node(finding.process));
-    let programs: Vec<&Exec> = nodes
-        .flat_map(|node| node.image.iter().chain(&node.previous))
-        .map(AsRef::as_ref)
-        .collect();
+    let programs: Vec<&Exec> =
+        nodes.flat_map(|node| node.image.iter().chain(&node.previous)).map(AsRef::as_ref).collect();
     settings.exceptions.iter().any(|exception| exception.covers(finding, server, &programs, now))
 }
 

@@ -21,12 +21,7 @@ fn event(at_ms: u64, process: ProcessKey, hook: Hook, body: Body) -> Event {
 
 /// `parent` made `child`.
 pub fn fork(at_ms: u64, parent: ProcessKey, child: ProcessKey) -> Event {
-    let fork = Fork {
-        child,
-        kernel_parent_tgid: parent.tgid,
-        pid_in_namespace: child.tgid,
-        pid_namespace: 1,
-    };
+    let fork = Fork { child, kernel_parent_tgid: parent.tgid, pid_in_namespace: child.tgid, pid_namespace: 1 };
     event(at_ms, parent, Hook::SchedProcessFork, Body::Fork(fork))
 }
 

@@ -16,7 +16,9 @@ pub fn parse(text: &[u8]) -> BTreeMap<u32, String> {
     let mut users = BTreeMap::new();
     for line in String::from_utf8_lossy(text).lines().take(MAX_USERS) {
         let mut fields = line.split(':');
-        let (Some(name), Some(uid)) = (fields.next(), fields.nth(1)) else { continue };
+        let (Some(name), Some(uid)) = (fields.next(), fields.nth(1)) else {
+            continue;
+        };
         if let Ok(uid) = uid.parse() {
             users.entry(uid).or_insert_with(|| name.to_owned());
         }
@@ -28,7 +30,8 @@ pub fn parse(text: &[u8]) -> BTreeMap<u32, String> {
 mod tests {
     #[test]
     fn the_first_name_of_a_uid_counts() {
-        let users = super::parse(b"root:x:0:0::/root:/bin/sh\ntoor:x:0:0::/:/bin/sh\nbroken\n:::\nwww-data:x:33:33:::\n");
+        let users =
+            super::parse(b"root:x:0:0::/root:/bin/sh\ntoor:x:0:0::/:/bin/sh\nbroken\n:::\nwww-data:x:33:33:::\n");
         assert_eq!(users.len(), 2);
         assert_eq!(users[&0], "root");
         assert_eq!(users[&33], "www-data");

@@ -17,9 +17,38 @@ pub const MAX_DIRECTORIES: usize = 4096;
 const FIXED_ENOUGH: usize = 3;
 /// Directories that hold so much else that watching all below them would tell nothing.
 const TOO_BROAD: &[&str] = &[
-    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root", "/run",
-    "/sbin", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/local", "/usr/local/bin",
-    "/usr/local/lib", "/usr/sbin", "/usr/share", "/var", "/var/cache", "/var/lib", "/var/log", "/var/run", "/var/tmp",
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/home",
+    "/lib",
+    "/lib64",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local",
+    "/usr/local/bin",
+    "/usr/local/lib",
+    "/usr/sbin",
+    "/usr/share",
+    "/var",
+    "/var/cache",
+    "/var/lib",
+    "/var/log",
+    "/var/run",
+    "/var/tmp",
 ];
 
 /// A pattern that a server loads components from.
@@ -86,7 +115,9 @@ pub fn expand(proc_root: &Path, pid: u32, wanted: &[Wanted]) -> Expansion {
     for one in wanted {
         match expand_one(&root, one) {
             Ok(directories) => {
-                found.extend(directories.into_iter().map(|found| ((found.path.clone(), found.component.clone()), found)));
+                found.extend(
+                    directories.into_iter().map(|found| ((found.path.clone(), found.component.clone()), found)),
+                );
             }
             Err(reason) => expansion.not_watched.push(not_watched(one, reason)),
         }

@@ -29,10 +29,7 @@ impl Agent {
         command.arg("run");
         let own = [
             format!("metrics.listen=\"{metrics}\""),
-            format!(
-                "agent.socket=\"{}\"",
-                directory.join("sensor.sock").display()
-            ),
+            format!("agent.socket=\"{}\"", directory.join("sensor.sock").display()),
         ];
         for setting in own.iter().chain(settings) {
             command.args(["--set", setting]);
@@ -137,8 +134,7 @@ fn is_ready(address: SocketAddr) -> bool {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
         stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-        stream
-            .write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)

@@ -24,30 +24,14 @@ pub fn run(options: &Options) -> Result<()> {
 
 /// Cheapest first.
 pub const STAGES: &[test::Stage] = &[
-    test::Stage {
-        name: "format",
-        run: format,
-    },
-    test::Stage {
-        name: "lints",
-        run: lints,
-    },
-    test::Stage {
-        name: "tidy",
-        run: rules,
-    },
-    test::Stage {
-        name: "unit tests",
-        run: unit_tests,
-    },
+    test::Stage { name: "format", run: format },
+    test::Stage { name: "lints", run: lints },
+    test::Stage { name: "tidy", run: rules },
+    test::Stage { name: "unit tests", run: unit_tests },
 ];
 
 /// A stage that counts as one check.
-const ONE: Tally = Tally {
-    passed: 1,
-    failed: 0,
-    skipped: 0,
-};
+const ONE: Tally = Tally { passed: 1, failed: 0, skipped: 0 };
 
 fn cargo() -> Command {
     let mut cargo = setup::cargo();
@@ -88,10 +72,7 @@ fn unit_tests() -> Result<Tally> {
 
 /// Runs something that says `test result: ok. 3 passed; 0 failed; ...`, and adds that up.
 fn counted(command: &mut Command) -> Result<Tally> {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("starting the tests")?;
+    let mut child = command.stdout(Stdio::piped()).spawn().context("starting the tests")?;
     let mut tally = Tally::default();
     let out = child.stdout.take().context("the tests' output")?;
     for line in BufReader::new(out).lines() {
@@ -124,8 +105,7 @@ mod tests {
 
     #[test]
     fn counts_are_read() {
-        let line =
-            "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out";
+        let line = "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out";
         assert_eq!(test_result(line), Some((12, 3)));
         assert_eq!(test_result("running 3 tests"), None);
     }

@@ -59,9 +59,7 @@ pub fn is_root() -> bool {
 /// Prints the command, runs it, fails if it fails.
 pub fn run(command: &mut Command) -> Result<()> {
     println!("$ {}", shown(command));
-    let status = command
-        .status()
-        .with_context(|| format!("starting `{}`", shown(command)))?;
+    let status = command.status().with_context(|| format!("starting `{}`", shown(command)))?;
     if !status.success() {
         bail!("`{}`: {status}", shown(command));
     }
@@ -70,17 +68,9 @@ pub fn run(command: &mut Command) -> Result<()> {
 
 /// Runs the command quietly and returns its standard output; a failure shows what it wrote to standard error.
 pub fn output(command: &mut Command) -> Result<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("starting `{}`", shown(command)))?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("starting `{}`", shown(command)))?;
     if !output.status.success() {
-        bail!(
-            "`{}`: {}\n{}",
-            shown(command),
-            output.status,
-            String::from_utf8_lossy(&output.stderr).trim_end()
-        );
+        bail!("`{}`: {}\n{}", shown(command), output.status, String::from_utf8_lossy(&output.stderr).trim_end());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -44,17 +44,12 @@ fn show(directory: &Path) -> Result<()> {
     std::fs::copy(command::myself()?, &program).context("copying the demo's server")?;
     let catalogue = write_catalogue(directory, &program)?;
     println!("Starting the sensor ...");
-    let settings = [
-        format!("catalogue.extra=[\"{}\"]", catalogue.display()),
-        "output.stdout.format=\"pretty\"".to_owned(),
-    ];
+    let settings =
+        [format!("catalogue.extra=[\"{}\"]", catalogue.display()), "output.stdout.format=\"pretty\"".to_owned()];
     let mut agent = Agent::start(&workspace::sensor(), directory, &settings, Stdio::piped())?;
     let alerts = lines(agent.take_output().context("the sensor's output")?);
     let server = Server::start(&program)?;
-    println!(
-        "Asking {} (our server, with a web shell in it): /page?c=id",
-        server.address
-    );
+    println!("Asking {} (our server, with a web shell in it): /page?c=id", server.address);
     println!("It answers: {}", server.ask()?.trim());
     let alert = read_alert(&alerts);
     drop(server);
@@ -166,9 +161,6 @@ pub fn serve() -> Result<()> {
     } else {
         "nothing\n".to_owned()
     };
-    write!(
-        visitor,
-        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{output}"
-    )?;
+    write!(visitor, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{output}")?;
     Ok(())
 }

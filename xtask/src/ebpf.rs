@@ -7,10 +7,7 @@ use std::path::PathBuf;
 /// Builds the object and returns where it is. Installs the toolchain if need be.
 pub fn build() -> Result<PathBuf> {
     let toolchain = setup::toolchain()?;
-    println!(
-        "Building the kernel programs with {}.",
-        toolchain.compiler.name
-    );
+    println!("Building the kernel programs with {}.", toolchain.compiler.name);
     let flags = [
         // The linker makes BTF of the debug information; fentry and tp_btf programs do not load without it.
         "-Cdebuginfo=2".to_owned(),

@@ -43,22 +43,12 @@ impl Check {
             Ok(detail) => (Outcome::Passed, detail),
             Err(error) => (Outcome::Failed, format!("{error:#}")),
         };
-        Self {
-            name: name.into(),
-            outcome,
-            detail,
-            seconds,
-        }
+        Self { name: name.into(), outcome, detail, seconds }
     }
 
     /// A check that cannot be tried here, and why.
     pub fn skipped(name: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            outcome: Outcome::Skipped,
-            detail: reason.into(),
-            seconds: 0.0,
-        }
+        Self { name: name.into(), outcome: Outcome::Skipped, detail: reason.into(), seconds: 0.0 }
     }
 
     /// Says how it came out: for people, or as a [`Message`] where [`AS_MESSAGES`] is set.
@@ -77,10 +67,7 @@ impl Check {
             Outcome::Failed => "FAILED ",
             Outcome::Skipped => "skipped",
         };
-        println!(
-            "  {word} {:<44} {:>6.1} s  {}",
-            self.name, self.seconds, self.detail
-        );
+        println!("  {word} {:<44} {:>6.1} s  {}", self.name, self.seconds, self.detail);
     }
 }
 
@@ -149,10 +136,7 @@ impl Tally {
     /// The closing line, `N passed, N failed`, and an error if anything failed.
     pub fn close(self) -> Result<()> {
         if self.skipped > 0 {
-            println!(
-                "{} passed, {} failed, {} skipped",
-                self.passed, self.failed, self.skipped
-            );
+            println!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped);
         } else {
             println!("{} passed, {} failed", self.passed, self.failed);
         }
@@ -176,20 +160,14 @@ mod tests {
     fn a_message_survives_the_console() {
         let check = Check::skipped("x", "because \"so\"");
         let message = Message::Check(check);
-        let line = format!(
-            "[    2.1] noise {MARK}{}\r\n",
-            serde_json::to_string(&message).unwrap()
-        );
+        let line = format!("[    2.1] noise {MARK}{}\r\n", serde_json::to_string(&message).unwrap());
         assert_eq!(Message::read(&line), Some(message));
         assert_eq!(Message::read("reboot: Power down"), None);
     }
 
     #[test]
     fn every_outcome_is_counted() {
-        let checks = [
-            Check::of("a", Ok(String::new()), 0.0),
-            Check::of("b", Err(anyhow::anyhow!("no")), 0.0),
-        ];
+        let checks = [Check::of("a", Ok(String::new()), 0.0), Check::of("b", Err(anyhow::anyhow!("no")), 0.0)];
         let tally = Tally::of(&checks);
         assert_eq!((tally.passed, tally.failed), (1, 1));
     }

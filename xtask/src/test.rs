@@ -28,30 +28,12 @@ pub struct Stage {
 
 /// After the stages of [`ci`].
 const STAGES: &[Stage] = &[
-    Stage {
-        name: "setup",
-        run: install,
-    },
-    Stage {
-        name: "build",
-        run: build_all,
-    },
-    Stage {
-        name: "demo",
-        run: demo,
-    },
-    Stage {
-        name: "live scenarios",
-        run: live,
-    },
-    Stage {
-        name: "real servers",
-        run: servers,
-    },
-    Stage {
-        name: "kernel matrix",
-        run: kernels,
-    },
+    Stage { name: "setup", run: install },
+    Stage { name: "build", run: build_all },
+    Stage { name: "demo", run: demo },
+    Stage { name: "live scenarios", run: live },
+    Stage { name: "real servers", run: servers },
+    Stage { name: "kernel matrix", run: kernels },
 ];
 
 /// Runs all stages, or those that were asked for.
@@ -60,12 +42,7 @@ pub fn run(options: &Options) -> Result<()> {
         let part = options.only.as_deref().unwrap_or_default();
         stage.name.contains(part)
     };
-    let stages: Vec<Stage> = ci::STAGES
-        .iter()
-        .chain(STAGES)
-        .filter(wanted)
-        .copied()
-        .collect();
+    let stages: Vec<Stage> = ci::STAGES.iter().chain(STAGES).filter(wanted).copied().collect();
     if stages.is_empty() {
         bail!("no stage has such a name");
     }
@@ -81,10 +58,7 @@ pub fn run_stages(stages: &[Stage]) -> Result<()> {
         let started = Instant::now();
         let tally = (stage.run)().unwrap_or_else(|error| {
             println!("{}: {error:#}", stage.name);
-            Tally {
-                failed: 1,
-                ..Tally::default()
-            }
+            Tally { failed: 1, ..Tally::default() }
         });
         let seconds = started.elapsed().as_secs_f64();
         summary.push(format!(
@@ -102,11 +76,7 @@ pub fn run_stages(stages: &[Stage]) -> Result<()> {
 }
 
 /// A stage that counts as one check.
-const ONE: Tally = Tally {
-    passed: 1,
-    failed: 0,
-    skipped: 0,
-};
+const ONE: Tally = Tally { passed: 1, failed: 0, skipped: 0 };
 
 fn install() -> Result<Tally> {
     setup::run(&setup::Options::default())?;
@@ -137,9 +107,7 @@ fn kernels() -> Result<Tally> {
 
 /// Runs one of our own commands as root, and reads its closing line.
 fn as_root(arguments: &[&str]) -> Result<Tally> {
-    let mut child = command::myself_as_root(arguments)?
-        .stdout(Stdio::piped())
-        .spawn()?;
+    let mut child = command::myself_as_root(arguments)?.stdout(Stdio::piped()).spawn()?;
     let out = child.stdout.take().context("its output")?;
     let mut tally = None;
     for line in BufReader::new(out).lines() {

@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// The root of the source tree.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("/"))
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"))
 }
 
 /// `target/`, or what `CARGO_TARGET_DIR` says instead.

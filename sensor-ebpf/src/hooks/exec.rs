@@ -10,14 +10,11 @@ use crate::{
     lineage::Subject,
     maps::PROCESSES,
     memory::{copy_user, direct, read},
-    offsets as off,
-    path,
+    offsets as off, path,
     socket::{AF_INET, AF_INET6, Sock},
     task::TypedTask,
 };
-use aya_ebpf::{
-    helpers::generated::bpf_get_current_cgroup_id, macros::btf_tracepoint, programs::BtfTracePointContext,
-};
+use aya_ebpf::{helpers::generated::bpf_get_current_cgroup_id, macros::btf_tracepoint, programs::BtfTracePointContext};
 use sensor_common::{
     file::file_flags,
     key::{PROCFS_TICK_NS, ProcessKey},
@@ -63,11 +60,7 @@ fn known(process: ProcessKey) -> Option<ProcessEntry> {
 fn fill(record: &mut Record, task: TypedTask, bprm: *const u8, known: Option<ProcessEntry>) -> Outcome {
     // SAFETY: the members are a struct file, an int and an fs_struct.
     let (file, argc, fs): (*const u8, u32, *const u8) = unsafe {
-        (
-            direct(bprm, off::OFF_BPRM_FILE()),
-            direct(bprm, off::OFF_BPRM_ARGC()),
-            task.member(off::OFF_TASK_FS()),
-        )
+        (direct(bprm, off::OFF_BPRM_FILE()), direct(bprm, off::OFF_BPRM_ARGC()), task.member(off::OFF_TASK_FS()))
     };
     let (dentry, vfsmount) = path::parts(file as u64 + off::OFF_FILE_PATH() as u64);
     let (executable_length, executable_cut) = path::append(record, dentry, vfsmount);

@@ -54,13 +54,7 @@ pub fn sys_enter_mmap(ctx: TracePointContext) -> u32 {
 #[inline(always)]
 fn mapped(subject: &Subject, file: u64, prot: u32, hook: Hook) -> Outcome {
     let (dentry, vfsmount) = path::parts(file + off::OFF_FILE_PATH() as u64);
-    let deed = Deed {
-        slot: Slot::Other,
-        kind: Kind::MmapExec,
-        hook,
-        argument: prot,
-        flags: 0,
-        inode: Inode::of_file(file).0,
-    };
+    let deed =
+        Deed { slot: Slot::Other, kind: Kind::MmapExec, hook, argument: prot, flags: 0, inode: Inode::of_file(file).0 };
     file::send(&deed, subject, Name { dentry, vfsmount }, Other::None, watch::above(dentry, vfsmount))
 }

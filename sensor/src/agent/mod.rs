@@ -106,7 +106,12 @@ impl Agent {
     }
 
     /// Goes round until `signals` say stop, or `length` is over.
-    pub fn run(&mut self, signals: &Signals, length: Option<Duration>, reload: &dyn Fn() -> Option<Config>) -> Result<()> {
+    pub fn run(
+        &mut self,
+        signals: &Signals,
+        length: Option<Duration>,
+        reload: &dyn Fn() -> Option<Config>,
+    ) -> Result<()> {
         let begin = Instant::now();
         while !signals.stop() && length.is_none_or(|length| begin.elapsed() < length) {
             self.turn(if self.core.waiting() { SOON } else { LATER })?;
@@ -218,10 +223,10 @@ impl Agent {
                 Request::Reconcile => reconcile = true,
             }
         }
-        if let Body::Exit(_) = event.body {
-            if event.lineage != 0 {
-                self.sensor.forget(event.process);
-            }
+        if let Body::Exit(_) = event.body
+            && event.lineage != 0
+        {
+            self.sensor.forget(event.process);
         }
         if reconcile {
             self.metrics.reconciled("loss");
@@ -235,9 +240,13 @@ impl Agent {
     }
 
     fn watch(&mut self, process: ProcessKey, server: &str) {
-        let Some(kind) = self.core.catalogue().server(server) else { return };
-        let lineage = self.core.tree.find(process).and_then(|id| self.core.tree.node(id)).map_or(0, |node| node.lineage);
-        let image = self.core.tree.find(process).and_then(|id| self.core.tree.node(id)).and_then(|node| node.image.clone());
+        let Some(kind) = self.core.catalogue().server(server) else {
+            return;
+        };
+        let lineage =
+            self.core.tree.find(process).and_then(|id| self.core.tree.node(id)).map_or(0, |node| node.lineage);
+        let image =
+            self.core.tree.find(process).and_then(|id| self.core.tree.node(id)).and_then(|node| node.image.clone());
         for watch in self.watching.begin(&mut self.sensor, process, lineage, kind, image.as_deref()) {
             self.push(Body::Watch(Box::new(watch)), process);
         }
@@ -256,7 +265,9 @@ impl Agent {
                 tracing::info!("catalogue and exceptions were read again, output files opened anew");
             }
             Err(problems) => {
-                problems.iter().for_each(|problem| tracing::error!(%problem, "the old configuration stays"));
+                for problem in problems {
+                    tracing::error!(%problem, "the old configuration stays");
+                }
                 self.metrics.reloaded("failure");
             }
         }

@@ -50,11 +50,13 @@ impl Watching {
         for found in expansion.found {
             match self.install(sensor, process, &found) {
                 Ok(number) => watches.push(watch(number, kind, found)),
-                Err(reason) => not_watched.push(NotWatched {
-                    component: found.component,
-                    pattern: found.path.to_string(),
-                    reason,
-                }),
+                Err(reason) => {
+                    not_watched.push(NotWatched {
+                        component: found.component,
+                        pattern: found.path.to_string(),
+                        reason,
+                    });
+                }
             }
         }
         if self.not_watched.len() < MAX_NOTED || self.not_watched.contains_key(&lineage) {
@@ -78,10 +80,16 @@ impl Watching {
 }
 
 fn from_configuration(process: ProcessKey, kind: &ServerKind, image: &Exec) -> Vec<Wanted> {
-    let Ok(root) = Root::of(Path::new("/proc"), process.tgid) else { return Vec::new() };
+    let Ok(root) = Root::of(Path::new("/proc"), process.tgid) else {
+        return Vec::new();
+    };
     let directory = image.directory.to_path_lossy();
-    let facts =
-        discover::Facts { root: &root, executable: &image.executable, argv: &image.argv, directory: directory.as_ref() };
+    let facts = discover::Facts {
+        root: &root,
+        executable: &image.executable,
+        argv: &image.argv,
+        directory: directory.as_ref(),
+    };
     discover(&kind.id, &facts)
 }
 

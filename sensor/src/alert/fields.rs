@@ -16,11 +16,7 @@ pub fn entity_id(host: &Host, key: ProcessKey) -> String {
 
 /// A stable id of an alert: the same in a replay.
 pub fn event_id(host: &Host, finding: &Finding) -> String {
-    let numbers = [
-        u64::from(finding.story.tgid),
-        finding.story.start_boottime_ns,
-        finding.time_boottime_ns,
-    ];
+    let numbers = [u64::from(finding.story.tgid), finding.story.start_boottime_ns, finding.time_boottime_ns];
     let path = finding.file.as_ref().map_or_else(String::new, |file| file.path.to_string());
     digest(host, &numbers, &format!("{}{path}", finding.detector.id()))
 }

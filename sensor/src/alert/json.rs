@@ -75,7 +75,8 @@ impl Alert {
     }
 
     fn threat(&self) -> Value {
-        let column = |pick: fn(&super::Technique) -> &'static str| -> Vec<&str> { self.techniques.iter().map(pick).collect() };
+        let column =
+            |pick: fn(&super::Technique) -> &'static str| -> Vec<&str> { self.techniques.iter().map(pick).collect() };
         json!({
             "framework": "MITRE ATT&CK",
             "tactic": {"id": ["TA0003"], "name": ["Persistence"]},

@@ -30,9 +30,10 @@ impl Alert {
         let mut out = String::new();
         let severity = paint.paint(code, &self.severity.name().to_uppercase());
         let techniques: Vec<&str> = self.techniques.iter().map(|technique| technique.id).collect();
-        let server = self.server.as_ref().map_or_else(String::new, |server| {
-            format!("  {} ({}, pid {})", server.id, server.role.name(), server.pid)
-        });
+        let server = self
+            .server
+            .as_ref()
+            .map_or_else(String::new, |server| format!("  {} ({}, pid {})", server.id, server.role.name(), server.pid));
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{severity}  {}{server}  {}", paint.paint("1", self.detector.id()), techniques.join(" "));
         let _ = writeln!(out, "  {}  {}", timestamp(self.time_unix_ns), self.host_name);

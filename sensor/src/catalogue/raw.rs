@@ -61,8 +61,25 @@ struct RawChild {
 
 /// Names of scripts that web servers run, and of files that change what they run.
 const SCRIPTS: &[&str] = &[
-    "*.php", "*.php[0-9]", "*.phtml", "*.phar", "*.pht", "*.phps", "*.inc", "*.shtml", "*.jsp", "*.jspx", "*.jspf",
-    "*.cgi", "*.fcgi", "*.pl", "*.py", "*.rb", "*.lua", ".htaccess", ".user.ini",
+    "*.php",
+    "*.php[0-9]",
+    "*.phtml",
+    "*.phar",
+    "*.pht",
+    "*.phps",
+    "*.inc",
+    "*.shtml",
+    "*.jsp",
+    "*.jspx",
+    "*.jspf",
+    "*.cgi",
+    "*.fcgi",
+    "*.pl",
+    "*.py",
+    "*.rb",
+    "*.lua",
+    ".htaccess",
+    ".user.ini",
 ];
 const MODULES: &[&str] = &["*.so", "*.so.[0-9]*"];
 const WEBAPPS: &[&str] = &["*.jsp", "*.jspx", "*.jspf", "*.war", "*.ear", "*.jar", "*.class", "web.xml"];

@@ -174,15 +174,15 @@ impl Pattern {
 
     /// Whether `subject` is meant.
     pub fn is_match(&self, subject: &[u8]) -> bool {
-        if self.command && self.count_meta(self.text.as_bytes()) != self.count_meta(subject) {
+        if self.command && count_meta(self.text.as_bytes()) != count_meta(subject) {
             return false;
         }
         self.matcher.is_match(OsStr::from_bytes(subject))
     }
+}
 
-    fn count_meta(&self, text: &[u8]) -> usize {
-        text.iter().filter(|byte| SHELL_META.contains(byte)).count()
-    }
+fn count_meta(text: &[u8]) -> usize {
+    text.iter().filter(|byte| SHELL_META.contains(byte)).count()
 }
 
 /// Whether one of `patterns` means `subject`.
@@ -231,10 +231,9 @@ impl ServerKind {
 
 impl NormalChild {
     fn is(&self, image: &Exec, command: &[u8]) -> bool {
-        any(&self.exe, &image.executable)
-            && (self.args.is_empty() || any(&self.args, command))
-            // A cut command line may hide anything.
-            && !(image.argv_cut && !self.args.is_empty())
+        // A cut command line may hide anything.
+        let command_fits = || !image.argv_cut && any(&self.args, command);
+        any(&self.exe, &image.executable) && (self.args.is_empty() || command_fits())
     }
 
     /// Whether a program may run below this child.
@@ -293,21 +292,68 @@ impl Suspicion {
     }
 }
 
-const SHELLS: &[&str] = &[
-    "sh", "dash", "bash", "ash", "busybox", "zsh", "ksh", "ksh93", "mksh", "tcsh", "csh", "fish", "rbash", "pwsh",
-];
+const SHELLS: &[&str] =
+    &["sh", "dash", "bash", "ash", "busybox", "zsh", "ksh", "ksh93", "mksh", "tcsh", "csh", "fish", "rbash", "pwsh"];
 const INTERPRETERS: &[&str] = &[
-    "python", "perl", "ruby", "php", "lua", "luajit", "node", "nodejs", "awk", "gawk", "mawk", "tclsh", "expect",
-    "gdb",
+    "python", "perl", "ruby", "php", "lua", "luajit", "node", "nodejs", "awk", "gawk", "mawk", "tclsh", "expect", "gdb",
 ];
 const DISCOVERY: &[&str] = &[
-    "id", "whoami", "uname", "hostname", "ifconfig", "ip", "ss", "netstat", "ps", "w", "who", "last", "cat", "ls",
-    "find", "env", "printenv", "getent", "lsb_release", "mount", "df", "lscpu", "crontab", "sudo", "su", "chmod",
-    "chattr", "useradd", "passwd", "nmap", "tcpdump", "touch", "cp", "mv", "dd",
+    "id",
+    "whoami",
+    "uname",
+    "hostname",
+    "ifconfig",
+    "ip",
+    "ss",
+    "netstat",
+    "ps",
+    "w",
+    "who",
+    "last",
+    "cat",
+    "ls",
+    "find",
+    "env",
+    "printenv",
+    "getent",
+    "lsb_release",
+    "mount",
+    "df",
+    "lscpu",
+    "crontab",
+    "sudo",
+    "su",
+    "chmod",
+    "chattr",
+    "useradd",
+    "passwd",
+    "nmap",
+    "tcpdump",
+    "touch",
+    "cp",
+    "mv",
+    "dd",
 ];
 const TRANSFER: &[&str] = &[
-    "curl", "wget", "nc", "ncat", "netcat", "nc.openbsd", "nc.traditional", "socat", "telnet", "ftp", "tftp", "scp",
-    "sftp", "rsync", "ssh", "openssl", "base64", "xxd", "aria2c",
+    "curl",
+    "wget",
+    "nc",
+    "ncat",
+    "netcat",
+    "nc.openbsd",
+    "nc.traditional",
+    "socat",
+    "telnet",
+    "ftp",
+    "tftp",
+    "scp",
+    "sftp",
+    "rsync",
+    "ssh",
+    "openssl",
+    "base64",
+    "xxd",
+    "aria2c",
 ];
 
 /// Whether a program is of a kind that attackers start. Versions in names do not matter (`python3.11`).

@@ -27,7 +27,11 @@ fn servers_are_known_by_what_they_run() {
         ("/usr/bin/python3.11", "/usr/bin/python3 /usr/bin/gunicorn app:app", Some("python-wsgi")),
         ("/usr/bin/python3.11", "python3 -m uvicorn app:app", Some("python-wsgi")),
         ("/usr/bin/python3.11", "/usr/bin/python3 /usr/bin/pip install gunicorn", None),
-        ("/usr/lib/jvm/java-17-openjdk-amd64/bin/java", "java -Xmx1g org.apache.catalina.startup.Bootstrap start", Some("tomcat")),
+        (
+            "/usr/lib/jvm/java-17-openjdk-amd64/bin/java",
+            "java -Xmx1g org.apache.catalina.startup.Bootstrap start",
+            Some("tomcat"),
+        ),
         ("/usr/lib/jvm/java-17-openjdk-amd64/bin/java", "java -jar tool.jar", None),
         ("/usr/sbin/mariadbd", "/usr/sbin/mariadbd", Some("mysql-mariadb")),
         ("/usr/lib/postgresql/15/bin/postgres", "postgres: 15/main: walwriter", Some("postgresql")),
@@ -107,10 +111,7 @@ fn versions_in_names_do_not_hide_an_interpreter() {
 
 #[test]
 fn a_command_line_is_short_and_whole() {
-    for (command, expected) in [
-        ("/usr/bin/sh -c id", "sh -c id"),
-        ("-bash", "-bash"),
-    ] {
+    for (command, expected) in [("/usr/bin/sh -c id", "sh -c id"), ("-bash", "-bash")] {
         assert_eq!(command_line(&program("/x", command)), expected);
     }
     let mut title = program("/usr/sbin/php-fpm8.2", "x");

@@ -35,7 +35,7 @@ fn list(ask: &AskArgs) -> Result<u8, Failure> {
 fn show(id: &str, ask: &AskArgs) -> Result<u8, Failure> {
     let catalogue = catalogue_in_force(&config(&ask.config)?)?;
     let Some(server) = catalogue.server(id) else {
-        let near = catalogue.servers().max_by_key(|known| (strsim::jaro_winkler(&known.id, id) * 1000.0) as u32);
+        let near = catalogue.servers().min_by_key(|known| strsim::levenshtein(&known.id, id));
         let near = near.map_or_else(String::new, |near| format!("; did you mean {}?", near.id));
         return Err(Failure::new(WRONG, [format!("no server {id:?} in the catalogue{near}")]));
     };
@@ -64,9 +64,9 @@ fn patterns(patterns: &[Pattern]) -> Vec<&str> {
 }
 
 fn object(server: &ServerKind) -> Value {
-    let components = server.components.iter().map(|component| {
-        json!({"path": component.path, "kind": component.kind.name(), "files": patterns(&component.files)})
-    });
+    let components = server.components.iter().map(
+        |component| json!({"path": component.path, "kind": component.kind.name(), "files": patterns(&component.files)}),
+    );
     let children = server.normal_children.iter().map(|child| {
         json!({"exe": patterns(&child.exe), "args": patterns(&child.args), "below": patterns(&child.below), "reason": child.reason})
     });

@@ -86,8 +86,16 @@ fn drawn(findings: &Findings) -> String {
         missing => format!("MISSING {}", missing.join(", ")),
     };
     let _ = writeln!(out, "capabilities  {capabilities}");
-    let _ = writeln!(out, "tracefs       {}", if findings.tracefs_mounted { "mounted" } else { "not mounted (not needed: it is opened detached)" });
-    let _ = writeln!(out, "bpffs         {}", if findings.bpffs_mounted { "mounted" } else { "not mounted (not used yet)" });
+    let _ = writeln!(
+        out,
+        "tracefs       {}",
+        if findings.tracefs_mounted { "mounted" } else { "not mounted (not needed: it is opened detached)" }
+    );
+    let _ = writeln!(
+        out,
+        "bpffs         {}",
+        if findings.bpffs_mounted { "mounted" } else { "not mounted (not used yet)" }
+    );
     if let Some(hooks) = &findings.hooks {
         draw_hooks(&mut out, hooks);
     }

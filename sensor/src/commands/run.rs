@@ -78,9 +78,10 @@ fn introduce(parts: &Parts, config: &Config) {
     for hook in report.hooks.iter().filter(|hook| !hook.attached) {
         tracing::warn!(hook = hook.name, reason = hook.reason, misses = hook.covers, "a hook is not attached");
     }
-    match parts.metrics_address {
-        Some(address) => tracing::info!("metrics are at http://{address}/metrics"),
-        None => tracing::info!("metrics are off"),
+    if let Some(address) = parts.metrics_address {
+        tracing::info!("metrics are at http://{address}/metrics");
+    } else {
+        tracing::info!("metrics are off");
     }
     tracing::info!("questions are answered on {}", config.socket.display());
 }
@@ -106,7 +107,9 @@ fn reloaded(arguments: &ConfigArgs) -> Option<Config> {
     match Config::load(arguments.config.as_deref(), &arguments.set) {
         Ok(config) => Some(config),
         Err(problems) => {
-            problems.iter().for_each(|problem| tracing::error!(%problem, "the old configuration stays"));
+            for problem in problems {
+                tracing::error!(%problem, "the old configuration stays");
+            }
             None
         }
     }

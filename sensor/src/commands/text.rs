@@ -95,7 +95,12 @@ pub fn servers(answer: &Value) -> String {
             printable(word(server, "executable"))
         );
         for directory in list(server, "directories") {
-            let _ = writeln!(out, "  watched      {:<15} {}", word(directory, "component"), printable(word(directory, "path")));
+            let _ = writeln!(
+                out,
+                "  watched      {:<15} {}",
+                word(directory, "component"),
+                printable(word(directory, "path"))
+            );
         }
         for pattern in list(server, "not_watched") {
             let _ = writeln!(
@@ -137,10 +142,7 @@ mod tests {
         let root = json!({"pid": 1, "command_line": "php-fpm", "user": "root", "live": true, "server": "php-fpm",
             "roles": ["app"], "children": [worker, shell]});
         let drawn = tree(&json!({"roots": [root]}));
-        assert_eq!(
-            drawn,
-            "1 php-fpm  root  [php-fpm: app]\n├─ 2 php-fpm: pool  www\n└─ 3 sh -c·[2J id  www  <--\n"
-        );
+        assert_eq!(drawn, "1 php-fpm  root  [php-fpm: app]\n├─ 2 php-fpm: pool  www\n└─ 3 sh -c·[2J id  www  <--\n");
         assert_eq!(tree(&json!({"roots": []})), "no server runs\n");
     }
 }

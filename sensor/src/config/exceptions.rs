@@ -64,12 +64,11 @@ impl Reader<'_> {
     }
 
     fn text(&mut self, key: &str) -> Option<String> {
-        match self.table.get(key)? {
-            Value::String(text) => Some(text.clone()),
-            _ => {
-                self.wrong(key, "cannot be used", "a text");
-                None
-            }
+        if let Value::String(text) = self.table.get(key)? {
+            Some(text.clone())
+        } else {
+            self.wrong(key, "cannot be used", "a text");
+            None
         }
     }
 

@@ -91,7 +91,9 @@ impl Config {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(vec![Problem::of_file(&path.display().to_string(), &error.to_string())]),
+            Err(error) => {
+                return Err(vec![Problem::of_file(&path.display().to_string(), &error.to_string())]);
+            }
         };
         Self::parse(&path.display().to_string(), &text, set)
     }

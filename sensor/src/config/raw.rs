@@ -139,12 +139,13 @@ impl Raw {
 
     fn take_table(&mut self, file: &str, text: &str, prefix: &str, table: &DeTable<'_>) {
         for (name, value) in table {
-            let key = if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
+            let key =
+                if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
             let line = Some(line_of(text, name.span().start));
             match value.get_ref() {
                 DeValue::Table(inner) if is_section(&key) => self.take_table(file, text, &key, inner),
                 DeValue::Array(list) if key == "exception" && list.iter().all(|each| each.get_ref().is_table()) => {
-                    for each in list.iter() {
+                    for each in list {
                         let line = Some(line_of(text, each.span().start));
                         self.exceptions.push(Written { value: plain(each), file: file.into(), line });
                     }
@@ -217,7 +218,9 @@ impl Raw {
 
     /// Reports that the value of a key, though of the right type, cannot be used.
     pub fn refuse(&mut self, name: &str, allowed: &str) {
-        let Some(written) = self.values.remove(name) else { return };
+        let Some(written) = self.values.remove(name) else {
+            return;
+        };
         self.problems.push(Problem {
             value: Some(shown(&written.value)),
             file: written.file,
@@ -230,7 +233,9 @@ impl Raw {
 
     /// The value, if it is of the key's kind; else the default, and a problem.
     fn value(&mut self, name: &'static str) -> toml::Value {
-        let Some(key) = KEYS.iter().find(|key| key.name == name) else { return toml::Value::Boolean(false) };
+        let Some(key) = KEYS.iter().find(|key| key.name == name) else {
+            return toml::Value::Boolean(false);
+        };
         match self.values.get(name) {
             Some(written) if key.kind.takes(&written.value) => return written.value.clone(),
             Some(_) => self.refuse(name, &key.kind.to_string()),
@@ -246,7 +251,9 @@ impl Raw {
     pub fn exceptions(&mut self) -> Vec<Exception> {
         let mut good = Vec::new();
         for (index, written) in std::mem::take(&mut self.exceptions).into_iter().enumerate() {
-            let toml::Value::Table(table) = written.value else { continue };
+            let toml::Value::Table(table) = written.value else {
+                continue;
+            };
             match exceptions::resolve(&table) {
                 Ok(exception) => good.push(exception),
                 Err(wrongs) => self.problems.extend(wrongs.into_iter().map(|wrong| Problem {
@@ -298,9 +305,16 @@ fn is_section(key: &str) -> bool {
 /// The keys of the same section, or all sections.
 fn in_same_section(key: &str) -> String {
     let section = key.rsplit_once('.').map_or("", |(section, _)| section);
-    let same: Vec<&str> =
-        KEYS.iter().map(|known| known.name).filter(|name| name.rsplit_once('.').is_some_and(|(of, _)| of == section)).collect();
-    if same.is_empty() { "kernel, catalogue, exception, output.stdout, output.file, metrics, agent".into() } else { same.join(", ") }
+    let same: Vec<&str> = KEYS
+        .iter()
+        .map(|known| known.name)
+        .filter(|name| name.rsplit_once('.').is_some_and(|(of, _)| of == section))
+        .collect();
+    if same.is_empty() {
+        "kernel, catalogue, exception, output.stdout, output.file, metrics, agent".into()
+    } else {
+        same.join(", ")
+    }
 }
 
 /// The most similar of the names, if it is similar at all.
@@ -330,10 +344,9 @@ fn plain(value: &Spanned<DeValue<'_>>) -> toml::Value {
         DeValue::String(text) => toml::Value::String(text.to_string()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .map_or_else(|_| toml::Value::String(number.to_string()), toml::Value::Integer),
-        DeValue::Float(number) => number
-            .as_str()
-            .parse()
-            .map_or_else(|_| toml::Value::String(number.to_string()), toml::Value::Float),
+        DeValue::Float(number) => {
+            number.as_str().parse().map_or_else(|_| toml::Value::String(number.to_string()), toml::Value::Float)
+        }
         DeValue::Boolean(truth) => toml::Value::Boolean(*truth),
         DeValue::Datetime(time) => toml::Value::Datetime(*time),
         DeValue::Array(list) => toml::Value::Array(list.iter().map(plain).collect()),

@@ -52,7 +52,8 @@ fn status(facts: &Facts<'_>) -> Value {
     let lost = facts.metrics.lost_so_far();
     let lost: Vec<Value> =
         lost.iter().map(|(ring, reason, count)| json!({"ring": ring, "reason": reason, "count": count})).collect();
-    let rings = facts.rings.iter().map(|(ring, used, capacity)| json!({"ring": ring, "bytes": used, "capacity": capacity}));
+    let rings =
+        facts.rings.iter().map(|(ring, used, capacity)| json!({"ring": ring, "bytes": used, "capacity": capacity}));
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
@@ -105,7 +106,9 @@ fn ancestry(pid: u32, core: &Core) -> Value {
         return json!({"error": format!("no process {pid} is known (it may have ended more than a minute ago)")});
     };
     let mut drawing = Drawing::new(core);
-    let Some(mut tree) = drawing.below(id, 0) else { return json!({"roots": []}) };
+    let Some(mut tree) = drawing.below(id, 0) else {
+        return json!({"roots": []});
+    };
     tree["asked"] = true.into();
     for (_, ancestor) in core.tree.ancestors(id).skip(1) {
         let mut above = drawing.process(ancestor);
@@ -119,8 +122,7 @@ fn ancestry(pid: u32, core: &Core) -> Value {
 fn all_servers(core: &Core) -> Value {
     let mut drawing = Drawing::new(core);
     let live = core.servers.iter().filter(|server| server.ended_boottime_ns.is_none());
-    let roots: Vec<Value> =
-        live.filter_map(|server| drawing.below(core.tree.find(server.root)?, 0)).collect();
+    let roots: Vec<Value> = live.filter_map(|server| drawing.below(core.tree.find(server.root)?, 0)).collect();
     json!({"roots": roots, "cut": drawing.cut})
 }
 
@@ -139,7 +141,9 @@ impl<'a> Drawing<'a> {
                 children.entry(parent).or_default().push(id);
             }
         }
-        children.values_mut().for_each(|ids| ids.sort_unstable());
+        for ids in children.values_mut() {
+            ids.sort_unstable();
+        }
         Self { core, children, drawn: 0, cut: false }
     }
 

@@ -71,7 +71,10 @@ impl Control {
                 .with_context(|| format!("making the directory of agent.socket = {}", path.display()))?;
         }
         if UnixStream::connect(path).is_ok() {
-            bail!("another sensor already answers on agent.socket = {}; stop it, or choose another path", path.display());
+            bail!(
+                "another sensor already answers on agent.socket = {}; stop it, or choose another path",
+                path.display()
+            );
         }
         match std::fs::symlink_metadata(path) {
             Ok(found) if !std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) => {
@@ -80,7 +83,8 @@ impl Control {
             Ok(_) => std::fs::remove_file(path).with_context(|| format!("removing the old {}", path.display()))?,
             Err(_) => {}
         }
-        let listener = UnixListener::bind(path).with_context(|| format!("opening agent.socket = {}", path.display()))?;
+        let listener =
+            UnixListener::bind(path).with_context(|| format!("opening agent.socket = {}", path.display()))?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
             .with_context(|| format!("closing {} to others", path.display()))?;
         let (sender, questions) = sync_channel(16);

@@ -22,14 +22,47 @@ const MAX_TOLD: usize = 16_384;
 
 /// Programs that install software: by the base name of their executable.
 const PACKAGE_MANAGERS: &[&str] = &[
-    "dpkg", "dpkg-deb", "apt", "apt-get", "aptitude", "unattended-upgrade", "rpm", "dnf", "dnf5", "yum", "microdnf",
-    "zypper", "apk", "packagekitd", "snapd",
+    "dpkg",
+    "dpkg-deb",
+    "apt",
+    "apt-get",
+    "aptitude",
+    "unattended-upgrade",
+    "rpm",
+    "dnf",
+    "dnf5",
+    "yum",
+    "microdnf",
+    "zypper",
+    "apk",
+    "packagekitd",
+    "snapd",
 ];
 /// Programs that deploy applications. Language installers run in an interpreter: by the script's base name.
 const DEPLOYERS: &[&str] = &[
-    "git", "composer", "pip", "pip3", "npm", "yarn", "pnpm", "gem", "bundle", "wp", "drush", "ansible-playbook",
-    "puppet", "chef-client", "salt-minion", "dockerd", "containerd", "containerd-shim-runc-v2", "buildkitd", "runc",
-    "crun", "podman", "kubelet",
+    "git",
+    "composer",
+    "pip",
+    "pip3",
+    "npm",
+    "yarn",
+    "pnpm",
+    "gem",
+    "bundle",
+    "wp",
+    "drush",
+    "ansible-playbook",
+    "puppet",
+    "chef-client",
+    "salt-minion",
+    "dockerd",
+    "containerd",
+    "containerd-shim-runc-v2",
+    "buildkitd",
+    "runc",
+    "crun",
+    "podman",
+    "kubelet",
 ];
 
 /// The detector's memory.
@@ -41,7 +74,9 @@ pub struct ComponentWrite {
 
 impl ComponentWrite {
     pub fn observe(&mut self, event: &Event, context: &Context<'_>) -> Option<Finding> {
-        let Body::File(file) = &event.body else { return None };
+        let Body::File(file) = &event.body else {
+            return None;
+        };
         let (server, watch) = context.servers.watch(file.watch?)?;
         let kind = context.catalogue.server(&server.id)?;
         if !is_write(file) || !loaded(kind, &watch.component, &file.path) {
@@ -60,10 +95,10 @@ impl ComponentWrite {
         if !self.told.insert(pair.clone()) {
             return false;
         }
-        if self.order.len() >= MAX_TOLD {
-            if let Some(oldest) = self.order.pop_front() {
-                self.told.remove(&oldest);
-            }
+        if self.order.len() >= MAX_TOLD
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.told.remove(&oldest);
         }
         self.order.push_back(pair);
         true
@@ -103,7 +138,9 @@ fn expected(
 
 /// Whether a process is a package manager or deployer.
 fn installs(node: &Node) -> bool {
-    let Some(image) = node.image.as_deref() else { return false };
+    let Some(image) = node.image.as_deref() else {
+        return false;
+    };
     let script = image.script.as_ref().or_else(|| image.argv.get(1));
     let known = |path: &[u8], names: &[&str]| names.iter().any(|name| name.as_bytes() == base_name(path));
     known(&image.executable, PACKAGE_MANAGERS)
@@ -133,8 +170,13 @@ fn finding(
         kind.name,
     )];
     why.push(match by_server {
-        Some((_, by)) => format!("The writer is in the lineage of a running server, {}: servers do not install their own components.", by.name),
-        None => "The writer is no package manager and no deployer that is known, and none of its ancestors is.".to_owned(),
+        Some((_, by)) => format!(
+            "The writer is in the lineage of a running server, {}: servers do not install their own components.",
+            by.name
+        ),
+        None => {
+            "The writer is no package manager and no deployer that is known, and none of its ancestors is.".to_owned()
+        }
     });
     Finding {
         detector: Detector::ComponentWrite,

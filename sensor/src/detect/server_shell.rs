@@ -65,7 +65,9 @@ impl ServerShell {
     }
 
     fn executed(&mut self, event: &Event, id: NodeId, exec: &Exec, context: &Context<'_>) -> Vec<Finding> {
-        let Some(judged) = judge(id, context) else { return Vec::new() };
+        let Some(judged) = judge(id, context) else {
+            return Vec::new();
+        };
         if let Some(count) = self.told.get_mut(&judged.story) {
             *count += 1;
             return self.first_command(id, &judged);
@@ -85,7 +87,9 @@ impl ServerShell {
         let Some(at) = self.waiting.iter().position(|waiting| waiting.finding.story == judged.story) else {
             return Vec::new();
         };
-        let Some(waiting) = self.waiting.remove(at) else { return Vec::new() };
+        let Some(waiting) = self.waiting.remove(at) else {
+            return Vec::new();
+        };
         let mut finding = waiting.finding;
         finding.process = id;
         finding.why.push(format!("The shell then ran {}.", described(judged.image)));
@@ -93,10 +97,10 @@ impl ServerShell {
     }
 
     fn remember(&mut self, story: ProcessKey) {
-        if self.order.len() >= MAX_STORIES {
-            if let Some(oldest) = self.order.pop_front() {
-                self.told.remove(&oldest);
-            }
+        if self.order.len() >= MAX_STORIES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.told.remove(&oldest);
         }
         self.told.insert(story, 1);
         self.order.push_back(story);
@@ -140,7 +144,8 @@ fn judge<'a>(id: NodeId, context: &Context<'a>) -> Option<Judged<'a>> {
 /// The nodes from `id` upwards that run something else than the server, nearest first.
 fn below_server<'a>(id: NodeId, root: ProcessKey, kind: &ServerKind, context: &Context<'a>) -> Vec<&'a Node> {
     let own = |node: &Node| {
-        node.key.same_as(root) || node.image.as_deref().is_some_and(|image| kind.owns(image)) && node.previous.is_empty()
+        node.key.same_as(root)
+            || node.image.as_deref().is_some_and(|image| kind.owns(image)) && node.previous.is_empty()
     };
     let mut below: Vec<&Node> = Vec::new();
     for (_, node) in context.tree.ancestors(id) {
@@ -157,11 +162,7 @@ fn below_server<'a>(id: NodeId, root: ProcessKey, kind: &ServerKind, context: &C
 
 /// The first program of a node that was not the server's: an exec chain does not hide what began it.
 fn first_image<'a>(node: &'a Node, kind: &ServerKind) -> Option<&'a Exec> {
-    node.previous
-        .iter()
-        .map(AsRef::as_ref)
-        .find(|image| !kind.owns(image))
-        .or(node.image.as_deref())
+    node.previous.iter().map(AsRef::as_ref).find(|image| !kind.owns(image)).or(node.image.as_deref())
 }
 
 fn severity(kind: &ServerKind, image: &Exec) -> Option<Severity> {
@@ -174,13 +175,18 @@ fn severity(kind: &ServerKind, image: &Exec) -> Option<Severity> {
 
 fn sentences(kind: &ServerKind, node: &Node, image: &Exec, first: &Exec, severity: Severity) -> Vec<String> {
     let what = suspicion(image.executable.as_ref()).map_or("a program", Suspicion::name);
-    let mut why = vec![format!("{} (pid {}) runs in the lineage of {}: {}.", described(image), node.key.tgid, kind.name, what)];
+    let mut why =
+        vec![format!("{} (pid {}) runs in the lineage of {}: {}.", described(image), node.key.tgid, kind.name, what)];
     if !std::ptr::eq(first, image) && first != image {
         why.push(format!("It began with {}.", described(first)));
     }
     why.push(match (kind.normal_child(first), kind.exec_policy) {
-        (Some(child), _) => format!("That is started for: {}; but what runs below it now is not part of that.", child.reason),
-        (None, ExecPolicy::Never) => format!("{} starts no such program in normal service.", kind.name),
+        (Some(child), _) => {
+            format!("That is started for: {}; but what runs below it now is not part of that.", child.reason)
+        }
+        (None, ExecPolicy::Never) => {
+            format!("{} starts no such program in normal service.", kind.name)
+        }
         (None, ExecPolicy::Common) => {
             format!("It is none of the {} commands that {} is known to start.", kind.normal_children.len(), kind.name)
         }

@@ -212,8 +212,7 @@ fn a_shell_of_nobodys_lineage_is_nobodys_business() {
 #[test]
 fn the_kernel_is_told_of_a_server_and_of_children_it_missed() {
     let mut core = php_fpm();
-    let requests: Vec<Request> =
-        spawn(shell("id")).iter().flat_map(|event| core.apply(event).requests).collect();
+    let requests: Vec<Request> = spawn(shell("id")).iter().flat_map(|event| core.apply(event).requests).collect();
     assert!(requests.contains(&Request::SetLineage { process: SHELL, parent: WORKER, lineage: 1 }), "{requests:?}");
 }
 

@@ -45,9 +45,13 @@ impl Reader<'_> {
             return;
         }
         self.files += 1;
-        let Some(text) = self.root.read(path, MAX_BYTES) else { return };
+        let Some(text) = self.root.read(path, MAX_BYTES) else {
+            return;
+        };
         for words in statements(&text, self.language) {
-            let [name, ..] = words.as_slice() else { continue };
+            let [name, ..] = words.as_slice() else {
+                continue;
+            };
             let name = name.to_ascii_lowercase();
             if self.found.len() >= MAX_STATEMENTS {
                 return;
@@ -58,10 +62,10 @@ impl Reader<'_> {
                 }
                 continue;
             }
-            if name == b"serverroot" {
-                if let Some(value) = words.get(1) {
-                    self.includes = PathBuf::from(OsStr::from_bytes(value));
-                }
+            if name == b"serverroot"
+                && let Some(value) = words.get(1)
+            {
+                self.includes = PathBuf::from(OsStr::from_bytes(value));
             }
             self.found.push(words);
         }

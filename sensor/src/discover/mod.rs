@@ -83,11 +83,15 @@ fn apache(facts: &Facts<'_>, arguments: &Arguments<'_>) -> Vec<Wanted> {
     let server_root = arguments.path(&["-d"]);
     let named = arguments.relative_to(&["-f"], server_root.as_deref().unwrap_or(facts.directory));
     let exists = |path: &str| facts.root.read(Path::new(path), 1).is_some();
-    let Some(file) = named.or_else(|| USUAL.iter().find(|path| exists(path)).map(PathBuf::from)) else { return Vec::new() };
+    let Some(file) = named.or_else(|| USUAL.iter().find(|path| exists(path)).map(PathBuf::from)) else {
+        return Vec::new();
+    };
     let mut server_root = server_root.unwrap_or_else(|| file.parent().unwrap_or(Path::new("/")).to_owned());
     let mut wanted = Vec::new();
     for words in directives(facts.root, &file, &server_root.clone(), Language::Lines) {
-        let [name, value, ..] = words.as_slice() else { continue };
+        let [name, value, ..] = words.as_slice() else {
+            continue;
+        };
         let kind = match name.to_ascii_lowercase().as_slice() {
             b"serverroot" => {
                 server_root = plain(value, &server_root).unwrap_or(server_root);
@@ -129,13 +133,14 @@ fn lighttpd(facts: &Facts<'_>, arguments: &Arguments<'_>) -> Vec<Wanted> {
 
 /// Redis writes its dump, whatever its name is, into `dir`, and `MODULE LOAD` takes files from anywhere.
 fn redis(facts: &Facts<'_>, arguments: &Arguments<'_>) -> Vec<Wanted> {
-    let file = arguments.words.get(1).filter(|word| word.ends_with(b".conf")).and_then(|word| plain(word, facts.directory));
+    let file =
+        arguments.words.get(1).filter(|word| word.ends_with(b".conf")).and_then(|word| plain(word, facts.directory));
     let configured = file.iter().flat_map(|file| directives(facts.root, file, facts.directory, Language::Lines));
-    let dir = configured.filter_map(|words| match words.as_slice() {
+    let mut dir = configured.filter_map(|words| match words.as_slice() {
         [name, value, ..] if name.eq_ignore_ascii_case(b"dir") => plain(value, facts.directory),
         _ => None,
     });
-    let dir = arguments.path(&["--dir"]).or_else(|| dir.last()).unwrap_or_else(|| facts.directory.to_owned());
+    let dir = arguments.path(&["--dir"]).or_else(|| dir.next_back()).unwrap_or_else(|| facts.directory.to_owned());
     vec![module(dir)]
 }
 
@@ -181,7 +186,9 @@ fn application(facts: &Facts<'_>, arguments: &Arguments<'_>) -> Vec<Wanted> {
 
 /// The arguments of a process that may have written a title over them (`nginx: master process nginx -c FILE`).
 fn words(argv: &[BString]) -> Vec<BString> {
-    let Some(title) = argv.first().filter(|first| first.find(b": ").is_some()) else { return argv.to_vec() };
+    let Some(title) = argv.first().filter(|first| first.find(b": ").is_some()) else {
+        return argv.to_vec();
+    };
     let after = title.find(b"process ").map_or(&title[..], |at| &title[at + 8..]);
     after.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).map(BString::from).collect()
 }
@@ -200,7 +207,9 @@ impl Arguments<'_> {
     fn value(&self, options: &[&str]) -> Option<&[u8]> {
         for (at, word) in self.words.iter().enumerate().skip(1) {
             for option in options {
-                let Some(rest) = word.strip_prefix(option.as_bytes()) else { continue };
+                let Some(rest) = word.strip_prefix(option.as_bytes()) else {
+                    continue;
+                };
                 if rest.is_empty() {
                     return self.words.get(at + 1).map(|value| value.as_slice());
                 }

@@ -20,7 +20,8 @@ fn fake(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
 fn found(server: &str, files: &[(&str, &str)], command: &[&str], directory: &str) -> Vec<String> {
     let (_kept, root) = fake(files);
     let argv: Vec<BString> = command.iter().map(|word| BString::from(*word)).collect();
-    let facts = Facts { root: &root, executable: b"/opt/pg/bin/postgres", argv: &argv, directory: Path::new(directory) };
+    let facts =
+        Facts { root: &root, executable: b"/opt/pg/bin/postgres", argv: &argv, directory: Path::new(directory) };
     let wanted = discover(server, &facts);
     wanted.iter().map(|wanted| format!("{} {}", wanted.component, wanted.pattern.display())).collect()
 }
@@ -28,7 +29,10 @@ fn found(server: &str, files: &[(&str, &str)], command: &[&str], directory: &str
 #[test]
 fn nginx_roots_through_includes() {
     let files = [
-        ("/t/nginx.conf", "# root /no;\nhttp { include conf.d/*.conf; server { root \"/srv/a b\"; location / { alias /srv/x/$host/y; } } }"),
+        (
+            "/t/nginx.conf",
+            "# root /no;\nhttp { include conf.d/*.conf; server { root \"/srv/a b\"; location / { alias /srv/x/$host/y; } } }",
+        ),
         ("/t/conf.d/one.conf", "server { root html; }\n"),
         ("/t/conf.d/loop.conf", "include conf.d/loop.conf;"),
     ];
@@ -41,8 +45,14 @@ fn nginx_roots_through_includes() {
 #[test]
 fn apache_document_roots() {
     let files = [
-        ("/etc/apache2/apache2.conf", "ServerRoot /etc/apache2\nIncludeOptional sites-enabled/*.conf\nLoadModule x modules/x.so\n"),
-        ("/etc/apache2/sites-enabled/a.conf", "<VirtualHost *:80>\n  DocumentRoot \"/srv/site\"\n  ScriptAlias /cgi/ /srv/cgi/\n</VirtualHost>\n"),
+        (
+            "/etc/apache2/apache2.conf",
+            "ServerRoot /etc/apache2\nIncludeOptional sites-enabled/*.conf\nLoadModule x modules/x.so\n",
+        ),
+        (
+            "/etc/apache2/sites-enabled/a.conf",
+            "<VirtualHost *:80>\n  DocumentRoot \"/srv/site\"\n  ScriptAlias /cgi/ /srv/cgi/\n</VirtualHost>\n",
+        ),
     ];
     let expected = ["exec_script /srv/cgi", "native_module /etc/apache2/modules", "script_docroot /srv/site"];
     assert_eq!(found("apache-httpd", &files, &["/usr/sbin/apache2", "-k", "start"], "/"), expected);
@@ -50,7 +60,10 @@ fn apache_document_roots() {
 
 #[test]
 fn others_by_argument_or_directory() {
-    assert_eq!(found("php-fpm", &[], &["php", "-S", "127.0.0.1:1", "-t", "pub"], "/srv/a"), ["script_docroot /srv/a/pub"]);
+    assert_eq!(
+        found("php-fpm", &[], &["php", "-S", "127.0.0.1:1", "-t", "pub"], "/srv/a"),
+        ["script_docroot /srv/a/pub"]
+    );
     assert_eq!(found("nodejs", &[], &["node", "--inspect", "app/server.js"], "/srv/a"), ["app_source /srv/a/app"]);
     assert_eq!(found("python-wsgi", &[], &["gunicorn", "--chdir=/srv/b", "m:app"], "/"), ["app_source /srv/b"]);
     assert_eq!(found("python-wsgi", &[], &["gunicorn", "m:app"], "/srv/c"), ["app_source /srv/c"]);
@@ -61,7 +74,10 @@ fn others_by_argument_or_directory() {
     assert_eq!(found("lighttpd", &lighttpd, &["lighttpd", "-f", "/t/l.conf"], "/"), ["script_docroot /srv/l"]);
     assert_eq!(found("postgresql", &[], &["postgres", "-D", "/data"], "/data"), ["native_module /opt/pg/lib"]);
     let java = ["java", "-Dcatalina.base=/t/base", "-Dcatalina.home=/t/home"];
-    assert_eq!(found("tomcat", &[], &java, "/"), ["webapp /t/base/webapps", "webapp /t/base/lib", "webapp /t/home/lib"]);
+    assert_eq!(
+        found("tomcat", &[], &java, "/"),
+        ["webapp /t/base/webapps", "webapp /t/base/lib", "webapp /t/home/lib"]
+    );
 }
 
 #[test]

@@ -149,7 +149,9 @@ impl Fanotify {
     pub fn read(&mut self, batch: &mut Batch) {
         let mut buffer = std::mem::take(&mut self.buffer);
         for _ in 0..16 {
-            let Ok(length) = rustix::io::read(&self.group, &mut buffer[..]) else { break };
+            let Ok(length) = rustix::io::read(&self.group, &mut buffer[..]) else {
+                break;
+            };
             if length == 0 {
                 break;
             }
@@ -167,8 +169,12 @@ impl Fanotify {
             self.overflows += 1;
             return;
         }
-        let Some((handle, name)) = notice.directory_and_name() else { return };
-        let Some(directory) = self.directories.get(handle) else { return };
+        let Some((handle, name)) = notice.directory_and_name() else {
+            return;
+        };
+        let Some(directory) = self.directories.get(handle) else {
+            return;
+        };
         if notice.mask & libc::FAN_ONDIR != 0 {
             if notice.mask & (libc::FAN_CREATE | libc::FAN_MOVED_TO) != 0 {
                 let below = directory.below(name.to_bytes());
@@ -226,18 +232,19 @@ fn is_directory(directory: &OwnedFd, name: &CStr) -> bool {
         .is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR)
 }
 
+/// `struct file_handle` with room for the longest (`MAX_HANDLE_SZ`).
+#[repr(C)]
+struct FileHandle {
+    bytes: u32,
+    kind: i32,
+    handle: [u8; 128],
+}
+
 /// `fsid` and `file_handle` of a directory, in the layout of the kernel's event.
 fn handle_of(directory: &OwnedFd) -> Result<Handle> {
     let statfs = rustix::fs::fstatfs(directory).context("fstatfs")?;
     // SAFETY: `fsid_t` is two integers, read as its bytes.
     let fsid: [u8; 8] = unsafe { std::mem::transmute_copy(&statfs.f_fsid) };
-    /// `struct file_handle` with room for the longest (`MAX_HANDLE_SZ`).
-    #[repr(C)]
-    struct FileHandle {
-        bytes: u32,
-        kind: i32,
-        handle: [u8; 128],
-    }
     let mut handle = FileHandle { bytes: 128, kind: 0, handle: [0; 128] };
     let mut mount = 0i32;
     // SAFETY: the handle states its own room; an empty path with AT_EMPTY_PATH means the descriptor.
@@ -328,7 +335,7 @@ fn events(directory: &Marked, name: &CStr, mask: u64, pid: u32) -> Vec<Event> {
     let other = symlink.then(|| rustix::fs::readlinkat(CWD, &reach, Vec::new()).ok()).flatten();
     let path = directory.below(name.to_bytes()).path;
     let deeds = deeds.into_iter().map(|(operation, flags)| Event {
-        time_boottime_ns: now(),
+        time_boottime_ns: crate::machine::boottime_ns(),
         process: ProcessKey::new(pid, 0),
         thread: pid,
         lineage: 0,
@@ -353,11 +360,6 @@ fn events(directory: &Marked, name: &CStr, mask: u64, pid: u32) -> Vec<Event> {
 /// A device as the kernel has it inside (`MKDEV`), from what stat gives.
 fn kernel_device(device: u64) -> u32 {
     rustix::fs::major(device) << 20 | rustix::fs::minor(device)
-}
-
-fn now() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 #[cfg(test)]

@@ -45,15 +45,13 @@ impl Filter {
                     return Ok(());
                 }
                 let changed = Entry(ProcessEntry { lineage, ..entry });
-                self.processes.insert(process.tgid, changed, 0).context("writing a lineage into the kernel's process map")
+                self.processes
+                    .insert(process.tgid, changed, 0)
+                    .context("writing a lineage into the kernel's process map")
             }
             Err(MapError::KeyNotFound) => {
-                let entry = Entry(ProcessEntry {
-                    start_boottime_ns: process.start_boottime_ns,
-                    parent,
-                    lineage,
-                    reserved: 0,
-                });
+                let entry =
+                    Entry(ProcessEntry { start_boottime_ns: process.start_boottime_ns, parent, lineage, reserved: 0 });
                 match self.processes.insert(process.tgid, entry, NO_EXIST) {
                     Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
                     other => other.context("adding to the kernel's process map"),
@@ -64,11 +62,11 @@ impl Filter {
     }
 
     pub fn forget(&mut self, process: ProcessKey) {
-        if let Ok(Entry(entry)) = self.processes.get(&process.tgid, 0) {
-            if ProcessKey::new(process.tgid, entry.start_boottime_ns).same_as(process) {
-                // Gone already is what is wanted.
-                let _ = self.processes.remove(&process.tgid);
-            }
+        if let Ok(Entry(entry)) = self.processes.get(&process.tgid, 0)
+            && ProcessKey::new(process.tgid, entry.start_boottime_ns).same_as(process)
+        {
+            // Gone already is what is wanted.
+            let _ = self.processes.remove(&process.tgid);
         }
     }
 

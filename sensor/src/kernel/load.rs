@@ -1,8 +1,8 @@
 //! Loading the object, choosing the hook set by trying, attaching.
 
 use super::fanotify::Fanotify;
-use super::losses::Counters;
 use super::hooks::{Attach, COMMON_GAPS, PROCESS, Plan, TRACEPOINT, TRACEPOINT_GAPS, TRAMPOLINE};
+use super::losses::Counters;
 use super::offsets::Offsets;
 use super::report::{HookReport, HookState, ProgramStatistics};
 use super::ring::{Gauge, Rings};
@@ -107,6 +107,8 @@ impl Refused {
 /// The error in one line: the verifier's log, if there is one, is cut to its end, where the reason stands.
 fn reason(error: &anyhow::Error) -> String {
     let full = format!("{error:#}");
+    // A program that was refused without being looked at has an empty log, and the error twice.
+    let full = full.split(". Verifier output: :").next().unwrap_or_default();
     let lines: Vec<&str> = full.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     if lines.len() <= 3 || std::env::var_os("SENSOR_VERIFIER_LOG").is_some() {
         return lines.join("\n");
@@ -138,7 +140,12 @@ impl Programs {
         Ok(())
     }
 
-    fn attach_tracepoints(&mut self, btf: &Btf, mut states: Vec<HookState>, reason: String) -> Result<Chosen, StartError> {
+    fn attach_tracepoints(
+        &mut self,
+        btf: &Btf,
+        mut states: Vec<HookState>,
+        reason: String,
+    ) -> Result<Chosen, StartError> {
         let _ = btf;
         let tracefs = TraceFs::open().context("tracefs, which has the ids of the tracepoints")?;
         for plan in TRACEPOINT.iter().filter(|plan| plan.attach == Attach::Tracepoint) {
@@ -174,7 +181,9 @@ impl Programs {
                     .and_then(|info| info.verified_instruction_count());
                 self.attached.push(plan.hook);
             }
-            Err(error) if plan.required => return Err(Refused { hook: plan.hook, error }),
+            Err(error) if plan.required => {
+                return Err(Refused { hook: plan.hook, error });
+            }
             Err(error) => state.reason = Some(reason(&error)),
         }
         states.push(state);
@@ -182,25 +191,20 @@ impl Programs {
     }
 
     fn program(&mut self, hook: Hook) -> Result<&mut Program> {
-        self.ebpf
-            .program_mut(hook.name())
-            .ok_or_else(|| anyhow!("the object has no program {}", hook.name()))
+        self.ebpf.program_mut(hook.name()).ok_or_else(|| anyhow!("the object has no program {}", hook.name()))
     }
 
     fn attach(&mut self, plan: &Plan, btf: &Btf) -> Result<()> {
         let program = self.program(plan.hook)?;
         let name = plan.hook.name();
-        match plan.attach {
-            Attach::BtfTracepoint => {
-                let program: &mut BtfTracePoint = program.try_into()?;
-                program.load(name, btf)?;
-                program.attach()?;
-            }
-            _ => {
-                let program: &mut FEntry = program.try_into()?;
-                program.load(name, btf)?;
-                program.attach()?;
-            }
+        if plan.attach == Attach::BtfTracepoint {
+            let program: &mut BtfTracePoint = program.try_into()?;
+            program.load(name, btf)?;
+            program.attach()?;
+        } else {
+            let program: &mut FEntry = program.try_into()?;
+            program.load(name, btf)?;
+            program.attach()?;
         }
         Ok(())
     }
@@ -269,13 +273,9 @@ pub fn rings(programs: &mut Programs) -> Result<Rings> {
 /// Views of how full the rings are.
 pub fn gauges(rings: &Rings, options: &Options) -> Vec<(Ring, Gauge)> {
     let [process, activity] = rings.descriptors();
-    let both = [
-        (Ring::Process, process, options.process_ring_bytes),
-        (Ring::Activity, activity, options.activity_ring_bytes),
-    ];
-    both.into_iter()
-        .filter_map(|(ring, fd, bytes)| Some((ring, Gauge::new(fd, bytes as usize)?)))
-        .collect()
+    let both =
+        [(Ring::Process, process, options.process_ring_bytes), (Ring::Activity, activity, options.activity_ring_bytes)];
+    both.into_iter().filter_map(|(ring, fd, bytes)| Some((ring, Gauge::new(fd, bytes as usize)?))).collect()
 }
 
 /// Takes the loss counters.

@@ -34,7 +34,9 @@ impl Losses {
         let values = self.counters.get(&0, 0);
         for (index, last) in self.last.iter_mut().enumerate() {
             let total: u64 = values.iter().flat_map(|cpus| cpus.iter()).map(|counters| counters[index]).sum();
-            let Some((kind, reason)) = meaning(index as u32).filter(|_| total > *last) else { continue };
+            let Some((kind, reason)) = meaning(index as u32).filter(|_| total > *last) else {
+                continue;
+            };
             losses.push(Loss { ring: ring_of(kind), reason, kind: Some(kind), count: total - *last });
             *last = total;
         }

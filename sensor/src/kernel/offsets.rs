@@ -86,12 +86,11 @@ fn member_named(btf: &Btf, structure: &Struct, name: &str) -> Option<(u32, Membe
         if own == name {
             return Some((member.bit_offset(), member.clone()));
         }
-        if own.is_empty() {
-            if let Some(inner) = structure_of(btf, member) {
-                if let Some((bits, found)) = member_named(btf, &inner, name) {
-                    return Some((member.bit_offset() + bits, found));
-                }
-            }
+        if own.is_empty()
+            && let Some(inner) = structure_of(btf, member)
+            && let Some((bits, found)) = member_named(btf, &inner, name)
+        {
+            return Some((member.bit_offset() + bits, found));
         }
     }
     None

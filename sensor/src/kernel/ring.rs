@@ -6,6 +6,7 @@
 use aya::maps::{MapData, RingBuf};
 use sensor_common::record::Head;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Most activity records taken at once.
 const ACTIVITY_BATCH: usize = 4096;
@@ -30,10 +31,7 @@ pub struct Batch {
 impl Batch {
     /// Adds a record. One too short for a head is kept, at time 0: decoding it counts it.
     pub fn push(&mut self, record: &[u8]) {
-        let time = record
-            .get(8..16)
-            .and_then(|bytes| bytes.try_into().ok())
-            .map_or(0, u64::from_ne_bytes);
+        let time = record.get(8..16).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_ne_bytes);
         const { assert!(std::mem::offset_of!(Head, time_boottime_ns) == 8) };
         self.places.push((time, self.bytes.len(), record.len()));
         self.bytes.extend_from_slice(record);
@@ -99,14 +97,7 @@ impl Gauge {
         let page = rustix::param::page_size();
         // SAFETY: a new read-only mapping of the consumer and producer pages, which every ring begins with.
         let positions = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                2 * page,
-                libc::PROT_READ,
-                libc::MAP_SHARED,
-                ring.as_raw_fd(),
-                0,
-            )
+            libc::mmap(std::ptr::null_mut(), 2 * page, libc::PROT_READ, libc::MAP_SHARED, ring.as_raw_fd(), 0)
         };
         (positions != libc::MAP_FAILED).then_some(Self { positions, page, capacity })
     }
@@ -117,11 +108,10 @@ impl Gauge {
     }
 
     fn position(&self, page: usize) -> usize {
-        // SAFETY: inside the mapping, at its start aligned for any word.
-        unsafe {
-            let word = self.positions.cast::<u8>().add(page * self.page).cast::<std::sync::atomic::AtomicUsize>();
-            (*word).load(std::sync::atomic::Ordering::Acquire)
-        }
+        // SAFETY: inside the mapping.
+        let start = unsafe { self.positions.byte_add(page * self.page) };
+        // SAFETY: a page's start is aligned for any word; the kernel writes it, so it is read atomically.
+        unsafe { &*start.cast::<AtomicUsize>() }.load(Ordering::Acquire)
     }
 }
 

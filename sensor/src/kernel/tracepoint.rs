@@ -74,9 +74,7 @@ pub fn attach(tracefs: &TraceFs, program: BorrowedFd<'_>, name: &str) -> Result<
         ..PerfEventAttr::default()
     };
     // SAFETY: the attribute lives through the call and states its own size.
-    let event = unsafe {
-        libc::syscall(libc::SYS_perf_event_open, &raw const attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)
-    };
+    let event = unsafe { libc::syscall(libc::SYS_perf_event_open, &raw const attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC) };
     if event < 0 {
         bail!("perf_event_open of syscalls:{name}: {}", std::io::Error::last_os_error());
     }

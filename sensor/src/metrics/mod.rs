@@ -132,7 +132,8 @@ impl Metrics {
             ring_bytes: of.add("ring_bytes", "Bytes that wait in a ring of the kernel"),
             ring_capacity: of.add("ring_capacity_bytes", "Size of a ring of the kernel"),
             processes: of.add("processes", "Processes in the tree, lately ended ones included"),
-            evictions: of.add("process_evictions", "Processes pushed out of the tree, or not taken in, because it was full"),
+            evictions: of
+                .add("process_evictions", "Processes pushed out of the tree, or not taken in, because it was full"),
             servers: of.add("servers", "Running servers, by role"),
             watched: of.add("watched_directories", "Directories that are watched"),
             alerts: of.add("alerts", "Alerts, by rule and severity"),
@@ -144,10 +145,8 @@ impl Metrics {
             ),
             dropped: of.add("output_dropped", "Alerts and events that an output did not get"),
             queue: of.add("output_queue_length", "Alerts and events that wait for an output"),
-            program_seconds: of.add(
-                "program_run_seconds",
-                "Time that a kernel program took, while kernel.bpf_stats_enabled is set",
-            ),
+            program_seconds: of
+                .add("program_run_seconds", "Time that a kernel program took, while kernel.bpf_stats_enabled is set"),
             program_runs: of.add("program_runs", "Runs of a kernel program, while kernel.bpf_stats_enabled is set"),
             reconciliations: of.add("reconciliations", "Times that procfs was read to repair the tree"),
             blind_seconds: of.add("blind_seconds", "Time in which losses were not repaired"),
@@ -286,7 +285,10 @@ impl Metrics {
 
     /// Taken in so far, by kind.
     pub fn events_so_far(&self) -> Vec<(&'static str, u64)> {
-        Kind::ALL.into_iter().map(|kind| (kind.name(), self.events.get_or_create(&OfKind { kind: kind.name() }).get())).collect()
+        Kind::ALL
+            .into_iter()
+            .map(|kind| (kind.name(), self.events.get_or_create(&OfKind { kind: kind.name() }).get()))
+            .collect()
     }
 
     /// The hooks are attached and procfs was read.

@@ -40,7 +40,8 @@ impl Collector for OwnProcess {
 
 fn start(ticks: f64) -> f64 {
     let boot = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-    let boot = boot.lines().find_map(|line| line.strip_prefix("btime ")).and_then(|time| time.trim().parse::<f64>().ok());
+    let boot =
+        boot.lines().find_map(|line| line.strip_prefix("btime ")).and_then(|time| time.trim().parse::<f64>().ok());
     boot.unwrap_or(0.0) + ticks / TICKS_PER_SECOND
 }
 

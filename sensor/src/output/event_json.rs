@@ -69,7 +69,8 @@ fn acting(event: &Event, node: Option<&Node>, core: &Core, text: &mut Text) -> V
         _ => node.and_then(|node| node.image.as_deref()),
     };
     // A source that knew the pid only is named as the tree knows it.
-    let key = if event.process.start_boottime_ns == 0 { node.map_or(event.process, |node| node.key) } else { event.process };
+    let key =
+        if event.process.start_boottime_ns == 0 { node.map_or(event.process, |node| node.key) } else { event.process };
     let mut process = process(key, image, core.host(), "process", text);
     process["thread"] = json!({"id": event.thread});
     let parent = node.and_then(|node| core.tree.parent(node)).and_then(|id| core.tree.node(id));
@@ -90,10 +91,13 @@ fn process(key: ProcessKey, image: Option<&Exec>, host: &Host, field: &str, text
         object.insert("entity_id".into(), entity_id(host, key).into());
         object.insert("start".into(), timestamp(host.boot_time_unix_ns + key.start_boottime_ns).into());
     }
-    let Some(image) = image else { return Value::Object(object) };
+    let Some(image) = image else {
+        return Value::Object(object);
+    };
     object.insert("executable".into(), text.of(&format!("{field}.executable"), &image.executable));
     object.insert("name".into(), text.of(&format!("{field}.name"), &image.comm));
-    let args = image.argv.iter().enumerate().map(|(index, argument)| text.of(&format!("{field}.args.{index}"), argument));
+    let args =
+        image.argv.iter().enumerate().map(|(index, argument)| text.of(&format!("{field}.args.{index}"), argument));
     object.insert("args".into(), args.collect::<Vec<Value>>().into());
     object.insert("working_directory".into(), text.of(&format!("{field}.working_directory"), &image.directory));
     let mut user = json!({"id": image.euid.to_string()});

@@ -79,7 +79,9 @@ impl Outputs {
 
     /// Hands out an event that the core has taken in. In JSON on outputs for people, too.
     pub fn event(&self, event: &Event, core: &Core) {
-        let Some(line) = event_json(event, core) else { return };
+        let Some(line) = event_json(event, core) else {
+            return;
+        };
         for output in self.outputs.iter().filter(|output| output.events) {
             output.queue.push(line.clone());
         }

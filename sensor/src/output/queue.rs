@@ -113,10 +113,10 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if self.state.reopen.swap(false, Ordering::AcqRel) {
-                if let Err(error) = self.sink.reopen() {
-                    tracing::warn!(output = self.name, %error, "cannot be opened anew; the old one stays");
-                }
+            if self.state.reopen.swap(false, Ordering::AcqRel)
+                && let Err(error) = self.sink.reopen()
+            {
+                tracing::warn!(output = self.name, %error, "cannot be opened anew; the old one stays");
             }
         }
         self.state.done.store(true, Ordering::Release);

@@ -78,7 +78,8 @@ fn a_replay_gives_the_same_bytes() {
     let (mut reader, read) = Reader::new(bytes.as_slice()).unwrap();
     assert_eq!(read, header);
     let mut replayed = Vec::new();
-    let summary = replay(&mut reader, &mut Core::new(settings(Vec::new())), &mut |alert| replayed.push(alert.to_json()));
+    let summary =
+        replay(&mut reader, &mut Core::new(settings(Vec::new())), &mut |alert| replayed.push(alert.to_json()));
     assert_eq!(summary.unwrap().alerts, 1);
     assert_eq!(replayed, live);
 }

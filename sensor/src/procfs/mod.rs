@@ -57,7 +57,9 @@ impl Procfs {
         let mut events = Vec::with_capacity(listed.len());
         for one in &listed {
             let parent = starts.get(&one.stat.parent).copied().unwrap_or(ProcessKey::NONE);
-            let Some(exec) = reader.read(&one.directory, &one.stat, parent) else { continue };
+            let Some(exec) = reader.read(&one.directory, &one.stat, parent) else {
+                continue;
+            };
             events.push(event(one.stat.key(), Body::Process(Box::new(exec))));
         }
         for one in &listed {
@@ -96,7 +98,14 @@ impl Stat {
 
 /// An event that procfs told.
 fn event(process: ProcessKey, body: Body) -> Event {
-    Event { time_boottime_ns: crate::machine::boottime_ns(), process, thread: process.tgid, lineage: 0, hook: Hook::Procfs, body }
+    Event {
+        time_boottime_ns: crate::machine::boottime_ns(),
+        process,
+        thread: process.tgid,
+        lineage: 0,
+        hook: Hook::Procfs,
+        body,
+    }
 }
 
 /// The listening sockets that a process holds.
@@ -105,8 +114,12 @@ fn listening(directory: &Path, listeners: &HashMap<u64, Listener>) -> Vec<Body> 
     let descriptors = std::fs::read_dir(directory.join("fd")).into_iter().flatten().flatten();
     let mut found = Vec::new();
     for descriptor in descriptors.take(MAX_DESCRIPTORS) {
-        let Ok(target) = std::fs::read_link(descriptor.path()) else { continue };
-        let Some(inode) = parse::numbered(target.as_os_str().as_encoded_bytes(), b"socket:[") else { continue };
+        let Ok(target) = std::fs::read_link(descriptor.path()) else {
+            continue;
+        };
+        let Some(inode) = parse::numbered(target.as_os_str().as_encoded_bytes(), b"socket:[") else {
+            continue;
+        };
         if let Some(listener) = listeners.get(&inode).filter(|_| seen.insert(inode)) {
             found.push(Body::Net(Box::new(Net {
                 operation: Kind::Listen,

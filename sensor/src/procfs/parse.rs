@@ -61,10 +61,11 @@ pub struct Status {
 pub fn parse_status(text: &[u8]) -> Status {
     let mut status = Status::default();
     for line in text.split(|byte| *byte == b'\n') {
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            continue;
+        };
         let (name, value) = line.split_at(colon);
-        let fields: Vec<&[u8]> =
-            value[1..].split(u8::is_ascii_whitespace).filter(|field| !field.is_empty()).collect();
+        let fields: Vec<&[u8]> = value[1..].split(u8::is_ascii_whitespace).filter(|field| !field.is_empty()).collect();
         let decimal = |at: usize| fields.get(at).and_then(|field| number(field)).unwrap_or(0) as u32;
         let hex = || fields.first().and_then(|field| hexadecimal(field)).unwrap_or(0);
         match name {
@@ -87,7 +88,13 @@ pub fn parse_cmdline(text: &[u8], most: usize) -> (Vec<bstr::BString>, bool) {
     if text.is_empty() {
         return (Vec::new(), cut);
     }
-    (text.split(|byte| *byte == 0).map(bstr::BString::from).collect(), cut)
+    let mut argv: Vec<bstr::BString> = text.split(|byte| *byte == 0).map(bstr::BString::from).collect();
+    // A title written over the arguments leaves NULs behind it, which are no arguments.
+    if argv.first().is_some_and(|title| title.contains(&b' ')) {
+        let end = argv.iter().rposition(|argument| !argument.is_empty()).map_or(0, |last| last + 1);
+        argv.truncate(end);
+    }
+    (argv, cut)
 }
 
 /// The path of the process's cgroup in the v2 hierarchy (`0::/path`).

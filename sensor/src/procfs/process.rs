@@ -75,14 +75,18 @@ impl Reader {
     }
 
     fn image(&mut self, directory: &Path, mount_namespace: u64) -> Image {
-        let Some(target) = link(directory, "exe") else { return Image::default() };
+        let Some(target) = link(directory, "exe") else {
+            return Image::default();
+        };
         let (path, deleted) = without_deleted(&target);
         let mut image = Image { path, ..Image::default() };
         if image.path.starts_with(b"/memfd:") {
             image.flags |= exec_flags::MEMFD;
         }
         let opened = rustix::fs::openat(CWD, directory.join("exe"), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
-        let Some(statx) = opened.ok().and_then(|file| mounts::statx(file).ok()) else { return image };
+        let Some(statx) = opened.ok().and_then(|file| mounts::statx(file).ok()) else {
+            return image;
+        };
         let mounts = self.mounts.entry(mount_namespace).or_insert_with(|| Mounts::of(directory));
         image.device = mounts.device(&statx);
         image.inode = statx.stx_ino;
@@ -100,7 +104,9 @@ impl Reader {
 
     fn cgroup(&mut self, directory: &Path) -> u64 {
         let text = std::fs::read(directory.join("cgroup")).unwrap_or_default();
-        let (Some(path), Some(root)) = (parse::parse_cgroup(&text), &self.cgroup_root) else { return 0 };
+        let (Some(path), Some(root)) = (parse::parse_cgroup(&text), &self.cgroup_root) else {
+            return 0;
+        };
         if let Some(id) = self.cgroups.get(path.as_bstr().as_bytes()) {
             return *id;
         }
@@ -113,7 +119,9 @@ impl Reader {
 
     fn descriptor(&mut self, directory: &Path, number: u32) -> Descriptor {
         let path = directory.join("fd").join(number.to_string());
-        let Ok(target) = std::fs::read_link(&path) else { return Descriptor::None };
+        let Ok(target) = std::fs::read_link(&path) else {
+            return Descriptor::None;
+        };
         let target = target.as_os_str().as_bytes();
         if let Some(inode) = parse::numbered(target, b"pipe:[") {
             return Descriptor::Pipe(inode);

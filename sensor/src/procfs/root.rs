@@ -58,9 +58,14 @@ impl Root {
         let opened = self.open(path, OFlags::PATH | OFlags::DIRECTORY)?;
         let statx = mounts::statx(&opened)?;
         let link = std::fs::read_link(format!("/proc/self/fd/{}", opened.as_raw_fd()));
-        let real = link.map_or_else(|_| BString::from(path.as_os_str().as_bytes()), |link| BString::from(link.into_os_string().into_vec()));
+        let real = link.map_or_else(
+            |_| BString::from(path.as_os_str().as_bytes()),
+            |link| BString::from(link.into_os_string().into_vec()),
+        );
         let in_root = match real.strip_prefix(self.chroot.as_slice()) {
-            Some(rest) if self.chroot != "/" => Path::new("/").join(OsStr::from_bytes(rest.trim_start_with(|c| c == '/'))),
+            Some(rest) if self.chroot != "/" => {
+                Path::new("/").join(OsStr::from_bytes(rest.trim_start_with(|c| c == '/')))
+            }
             _ => PathBuf::from(OsStr::from_bytes(&real)),
         };
         Ok(Place { in_root, path: real, device: self.mounts.device(&statx), statx })
@@ -83,7 +88,9 @@ impl Root {
     pub fn matches(&self, pattern: &Path) -> Vec<PathBuf> {
         let mut found = vec![PathBuf::from("/")];
         for part in pattern.components() {
-            let Component::Normal(name) = part else { continue };
+            let Component::Normal(name) = part else {
+                continue;
+            };
             if is_glob(name) {
                 found = found.iter().flat_map(|directory| self.names(directory, name)).collect();
                 found.truncate(MAX_MATCHES);

@@ -63,7 +63,9 @@ impl NetTables {
             else {
                 continue;
             };
-            let Some(inode) = parse::number(inode).filter(|inode| *inode != 0) else { continue };
+            let Some(inode) = parse::number(inode).filter(|inode| *inode != 0) else {
+                continue;
+            };
             if parse::hexadecimal(state) == Some(LISTEN) {
                 self.listeners.insert(inode, Listener { family, local: endpoint(local), path: None });
             }
@@ -83,7 +85,9 @@ impl NetTables {
             else {
                 continue;
             };
-            let Some(inode) = parse::number(inode) else { continue };
+            let Some(inode) = parse::number(inode) else {
+                continue;
+            };
             self.sockets.insert(inode, Socket { family: AF_UNIX, peer: None });
             // flags follows RefCount and Protocol.
             if parse::hexadecimal(flags).is_some_and(|flags| flags & ACCEPTCON != 0) {

@@ -78,18 +78,21 @@ fn the_snapshot_has_this_process_with_its_parent_before_it() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let events = Procfs::default().snapshot();
     let own = std::process::id();
-    let at = |tgid: u32| events.iter().position(|event| event.process.tgid == tgid && matches!(event.body, Body::Process(_)));
+    let at = |tgid: u32| {
+        events.iter().position(|event| event.process.tgid == tgid && matches!(event.body, Body::Process(_)))
+    };
     let Event { body: Body::Process(exec), .. } = &events[at(own).unwrap()] else { unreachable!() };
     assert_eq!(exec.executable, std::env::current_exe().unwrap().to_str().unwrap());
     assert_eq!(exec.argv.len(), std::env::args().count());
-    assert_eq!(exec.parent.tgid, rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get() as u32));
+    assert_eq!(exec.parent.tgid, rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get().cast_unsigned()));
     assert!(exec.inode != 0 && exec.device != 0 && exec.mount_namespace != 0 && exec.pid_namespace != 0);
     if let Some(parent) = at(exec.parent.tgid) {
         assert!(parent < at(own).unwrap());
     }
     let port = listener.local_addr().unwrap().port();
     let listens = events.iter().any(|event| {
-        event.process.tgid == own && matches!(&event.body, Body::Net(net) if net.local.is_some_and(|(_, local)| local == port))
+        event.process.tgid == own
+            && matches!(&event.body, Body::Net(net) if net.local.is_some_and(|(_, local)| local == port))
     });
     assert!(listens);
 }

@@ -61,7 +61,9 @@ impl Servers {
 
     fn forget_ended(&mut self) -> bool {
         let ended = self.servers.values().filter_map(|server| Some((server.ended_boottime_ns?, server.lineage)));
-        let Some((_, lineage)) = ended.min() else { return false };
+        let Some((_, lineage)) = ended.min() else {
+            return false;
+        };
         self.servers.remove(&lineage);
         self.watches.retain(|_, owner| *owner != lineage);
         true
@@ -76,7 +78,9 @@ impl Servers {
 
     /// Notes a directory that is now watched for a server.
     pub fn watched(&mut self, lineage: u32, watch: &Watch) {
-        let Some(server) = self.servers.get_mut(&lineage) else { return };
+        let Some(server) = self.servers.get_mut(&lineage) else {
+            return;
+        };
         if server.directories.iter().all(|known| known.watch != watch.watch) {
             server.directories.push(watch.clone());
             self.watches.entry(watch.watch).or_insert(lineage);

@@ -80,9 +80,7 @@ impl Tree {
                 self.end_unconfirmed(now);
                 Applied::default()
             }
-            Body::File(_) | Body::Net(_) | Body::Watch(_) => {
-                Applied { node: self.find(event.process), child: None }
-            }
+            Body::File(_) | Body::Net(_) | Body::Watch(_) => Applied { node: self.find(event.process), child: None },
             Body::Loss(_) => {
                 self.reconciling_since_ns = None;
                 Applied::default()
@@ -104,9 +102,7 @@ impl Tree {
         }
         let of = |id: &&NodeId| self.nodes.get(id).map(|node| node.key);
         let exact = candidates.iter().rev().find(|id| of(id) == Some(key));
-        exact
-            .or_else(|| candidates.iter().rev().find(|id| of(id).is_some_and(|known| known.same_as(key))))
-            .copied()
+        exact.or_else(|| candidates.iter().rev().find(|id| of(id).is_some_and(|known| known.same_as(key)))).copied()
     }
 
     /// The running process of that tgid.
@@ -252,18 +248,18 @@ impl Tree {
     fn found(&mut self, event: &Event, exec: &Exec) -> Option<NodeId> {
         let now = event.time_boottime_ns;
         self.reconciling_since_ns.get_or_insert(now);
-        let id = match self.find(event.process) {
-            Some(id) => id,
-            None => {
-                self.end_former(event.process.tgid, now);
-                self.insert_with_parent(event.process, exec.parent, now)?
-            }
+        let id = if let Some(id) = self.find(event.process) {
+            id
+        } else {
+            self.end_former(event.process.tgid, now);
+            self.insert_with_parent(event.process, exec.parent, now)?
         };
         let node = self.nodes.get_mut(&id)?;
         node.confirmed_boottime_ns = now;
-        let stale = node.image.as_ref().is_none_or(|image| {
-            (image.device, image.inode) != (exec.device, exec.inode) && exec.inode != 0
-        });
+        let stale = node
+            .image
+            .as_ref()
+            .is_none_or(|image| (image.device, image.inode) != (exec.device, exec.inode) && exec.inode != 0);
         if stale || node.missed_fork && node.exec_boottime_ns.is_none() {
             node.image = Some(Arc::new(exec.clone()));
         }
@@ -311,7 +307,9 @@ impl Tree {
 
     fn adopt(&mut self, child: NodeId, parent: NodeId, parent_key: ProcessKey) {
         let lineage = self.nodes.get(&parent).map_or(0, |node| node.lineage);
-        let Some(node) = self.nodes.get_mut(&child) else { return };
+        let Some(node) = self.nodes.get_mut(&child) else {
+            return;
+        };
         let former = node.parent.replace(parent);
         node.parent_key = parent_key;
         if node.lineage == 0 {
@@ -339,7 +337,9 @@ impl Tree {
 
     /// procfs was read: who runs in the tree but was not there has ended.
     fn end_unconfirmed(&mut self, now: u64) {
-        let Some(since) = self.reconciling_since_ns.take() else { return };
+        let Some(since) = self.reconciling_since_ns.take() else {
+            return;
+        };
         for (id, node) in &mut self.nodes {
             if node.is_live() && node.confirmed_boottime_ns < since {
                 node.exited_boottime_ns = Some(now);
@@ -354,12 +354,16 @@ impl Tree {
         let crowded = self.nodes.len() > self.max_processes / 4 * 3;
         let mut skipped = HashMap::new();
         for _ in 0..self.exited.len() {
-            let Some(&(time, id)) = self.exited.front() else { break };
+            let Some(&(time, id)) = self.exited.front() else {
+                break;
+            };
             if now.saturating_sub(time) < GRACE_NS && self.exited.len() <= MAX_EXITED {
                 break;
             }
             self.exited.pop_front();
-            let Some(node) = self.nodes.get(&id) else { continue };
+            let Some(node) = self.nodes.get(&id) else {
+                continue;
+            };
             if node.children == 0 {
                 self.remove(id);
             } else if node.lineage == 0 || crowded {
@@ -394,7 +398,9 @@ impl Tree {
 
     fn make_room(&mut self) -> bool {
         for _ in 0..self.exited.len() {
-            let Some((time, id)) = self.exited.pop_front() else { return false };
+            let Some((time, id)) = self.exited.pop_front() else {
+                return false;
+            };
             match self.nodes.get(&id).map(|node| node.children) {
                 Some(0) => {
                     self.remove(id);
@@ -409,7 +415,9 @@ impl Tree {
     }
 
     fn remove(&mut self, id: NodeId) {
-        let Some(node) = self.nodes.remove(&id) else { return };
+        let Some(node) = self.nodes.remove(&id) else {
+            return;
+        };
         if let Some(parent) = node.parent.and_then(|parent| self.nodes.get_mut(&parent)) {
             parent.children = parent.children.saturating_sub(1);
         }

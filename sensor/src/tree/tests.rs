@@ -62,13 +62,8 @@ fn the_parent_is_who_called_fork_even_if_the_kernel_chose_another() {
 #[test]
 fn a_pid_that_is_used_again_is_another_process() {
     let again = key(51, 5000);
-    let tree = tree(&[
-        start(),
-        fork(1001, INIT, SHELL),
-        fork(1002, SHELL, CHILD),
-        exit(1003, CHILD),
-        fork(5000, INIT, again),
-    ]);
+    let tree =
+        tree(&[start(), fork(1001, INIT, SHELL), fork(1002, SHELL, CHILD), exit(1003, CHILD), fork(5000, INIT, again)]);
     assert_eq!(line(&tree, again), [51, 1]);
     assert_eq!(line(&tree, CHILD), [51, 50, 1]);
     assert_eq!(tree.live(51), tree.find(again));

@@ -39,25 +39,15 @@ pub fn run() -> Result<()> {
     let kernel = kernels.first().context("the kernel to measure")?;
     let image = workspace::vm().join("bench.cpio");
     initramfs::write(&image, kernel, "xtask guest bench")?;
-    let mode = Mode {
-        processors: 1,
-        count_instructions: true,
-        limit: Duration::from_secs(900),
-    };
+    let mode = Mode { processors: 1, count_instructions: true, limit: Duration::from_secs(900) };
     println!("Counting instructions on {} ...", kernel.release);
     let mut samples = Vec::new();
     let mut problems = Vec::new();
-    machine::run(
-        kernel,
-        &image,
-        "bench",
-        mode,
-        &mut |message| match message {
-            Message::Sample(value) => samples.extend(serde_json::from_value::<Sample>(value).ok()),
-            Message::Note(note) => problems.push(note),
-            Message::Check(_) | Message::Done => {}
-        },
-    )?;
+    machine::run(kernel, &image, "bench", mode, &mut |message| match message {
+        Message::Sample(value) => samples.extend(serde_json::from_value::<Sample>(value).ok()),
+        Message::Note(note) => problems.push(note),
+        Message::Check(_) | Message::Done => {}
+    })?;
     for hooks in Hooks::ALL {
         let rows = rows(&samples, hooks.name());
         if rows.is_empty() {
@@ -75,11 +65,8 @@ pub fn run() -> Result<()> {
 
 fn rows(samples: &[Sample], hooks: &str) -> Vec<Row> {
     let middle = |hooks: &str, operation, of: fn(&Sample) -> f64| {
-        let mut values: Vec<f64> = samples
-            .iter()
-            .filter(|sample| sample.hooks == hooks && sample.operation == operation)
-            .map(of)
-            .collect();
+        let mut values: Vec<f64> =
+            samples.iter().filter(|sample| sample.hooks == hooks && sample.operation == operation).map(of).collect();
         (!values.is_empty()).then(|| table::median(&mut values))
     };
     Operation::ALL
@@ -119,28 +106,15 @@ fn without() -> Result<()> {
 }
 
 fn with(hooks: Hooks) -> Result<()> {
-    let settings = [
-        format!("kernel.hooks=\"{}\"", hooks.name()),
-        "output.stdout.format=\"json\"".to_owned(),
-    ];
+    let settings = [format!("kernel.hooks=\"{}\"", hooks.name()), "output.stdout.format=\"json\"".to_owned()];
     let directory = std::env::temp_dir();
-    let agent = Agent::start(
-        &workspace::installed_sensor(),
-        &directory,
-        &settings,
-        Stdio::null(),
-    )?;
+    let agent = Agent::start(&workspace::installed_sensor(), &directory, &settings, Stdio::null())?;
     for operation in Operation::ALL {
         let count = operation.count() / FEWER;
         let (spent, elapsed) = agent.processor_time_for(|| loops::measure(operation, count));
         // The loop's warm-up, a tenth, is in the agent's time as well.
         let all = f64::from(count + count / 10);
-        send(
-            hooks.name(),
-            operation,
-            elapsed?,
-            spent.as_secs_f64() * 1e9 / all,
-        )?;
+        send(hooks.name(), operation, elapsed?, spent.as_secs_f64() * 1e9 / all)?;
     }
     agent.stop()?;
     Ok(())
@@ -148,12 +122,7 @@ fn with(hooks: Hooks) -> Result<()> {
 
 fn send(hooks: &str, operation: Operation, elapsed: f64, agent: f64) -> Result<()> {
     let hooks = hooks.to_owned();
-    let sample = Sample {
-        hooks,
-        operation,
-        elapsed,
-        agent,
-    };
+    let sample = Sample { hooks, operation, elapsed, agent };
     Message::Sample(serde_json::to_value(sample)?).send();
     Ok(())
 }

@@ -31,8 +31,7 @@ pub fn run() -> Result<()> {
         let settings = ["output.stdout.format=\"json\"".to_owned()];
         let agent = Agent::start(&workspace::sensor(), &directory, &settings, Stdio::null())?;
         for (index, operation) in Operation::ALL.into_iter().enumerate() {
-            let (spent, with) =
-                agent.processor_time_for(|| loops::measure(operation, operation.count()));
+            let (spent, with) = agent.processor_time_for(|| loops::measure(operation, operation.count()));
             rounds[index].push(Round {
                 without: without[index],
                 with: with?,
@@ -42,11 +41,8 @@ pub fn run() -> Result<()> {
         }
         agent.stop()?;
     }
-    let rows: Vec<Row> = Operation::ALL
-        .into_iter()
-        .zip(&rounds)
-        .map(|(operation, rounds)| row(operation, rounds))
-        .collect();
+    let rows: Vec<Row> =
+        Operation::ALL.into_iter().zip(&rounds).map(|(operation, rounds)| row(operation, rounds)).collect();
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let title = format!("This machine, kernel {}, {ROUNDS} rounds", release.trim());
     table::print(&title, "ns", &rows);

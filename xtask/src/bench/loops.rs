@@ -49,14 +49,8 @@ pub enum Operation {
 
 impl Operation {
     /// All, in the order of the table.
-    pub const ALL: [Self; 6] = [
-        Self::VforkExec,
-        Self::ForkExit,
-        Self::OpenRead,
-        Self::OpenWrite,
-        Self::Connect,
-        Self::Getppid,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::VforkExec, Self::ForkExit, Self::OpenRead, Self::OpenWrite, Self::Connect, Self::Getppid];
 
     /// For the table.
     pub fn title(self) -> &'static str {
@@ -226,10 +220,7 @@ fn connect(listener: &TcpListener) -> Result<()> {
 }
 
 fn reset_at_close(socket: &impl AsRawFd) -> Result<()> {
-    let linger = libc::linger {
-        l_onoff: 1,
-        l_linger: 0,
-    };
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
     // SAFETY: the descriptor is open and the struct has the size that is given.
     let result = unsafe {
         libc::setsockopt(

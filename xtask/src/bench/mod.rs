@@ -46,12 +46,7 @@ pub fn run(options: &Options) -> Result<()> {
     }
     if !options.vm {
         if !command::is_root() {
-            return command::run(&mut command::myself_as_root(&[
-                "bench",
-                "kernel",
-                "--live",
-                "--no-build",
-            ])?);
+            return command::run(&mut command::myself_as_root(&["bench", "kernel", "--live", "--no-build"])?);
         }
         live::run()?;
     }

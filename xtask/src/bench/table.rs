@@ -24,10 +24,7 @@ impl Row {
 /// Prints the rows under a title; `unit` is `ns` or `instructions`.
 pub fn print(title: &str, unit: &str, rows: &[Row]) {
     println!("\n{title} ({unit} per operation)");
-    println!(
-        "  {:<36} {:>10} {:>10} {:>9} {:>8} {:>10}",
-        "operation", "without", "with", "added", "ratio", "agent"
-    );
+    println!("  {:<36} {:>10} {:>10} {:>9} {:>8} {:>10}", "operation", "without", "with", "added", "ratio", "agent");
     for row in rows {
         println!(
             "  {:<36} {:>10.0} {:>10.0} {:>9.0} {:>8.3} {:>10.0}",

@@ -44,20 +44,12 @@ fn hook_set(set: Hooks, only: &[String]) {
     if wants(only, "load") {
         check(&format!("{}/load", set.name()), || load(set));
     }
-    let ids: Vec<&String> = only
-        .iter()
-        .filter(|id| !OWN.contains(&id.as_str()))
-        .collect();
+    let ids: Vec<&String> = only.iter().filter(|id| !OWN.contains(&id.as_str())).collect();
     if only.is_empty() || !ids.is_empty() {
         let started = Instant::now();
         if let Err(error) = scenarios(set, &ids) {
             let seconds = started.elapsed().as_secs_f64();
-            Message::Check(Check::of(
-                format!("{}/scenarios", set.name()),
-                Err(error),
-                seconds,
-            ))
-            .send();
+            Message::Check(Check::of(format!("{}/scenarios", set.name()), Err(error), seconds)).send();
         }
     }
 }
@@ -111,45 +103,23 @@ fn load(set: Hooks) -> Result<String> {
     if !loaded.success {
         bail!("{} does not load: {}", set.name(), loaded.said.trim());
     }
-    let most = loaded
-        .programs
-        .iter()
-        .max_by_key(|program| program.instructions)
-        .context("no program was loaded")?;
+    let most = loaded.programs.iter().max_by_key(|program| program.instructions).context("no program was loaded")?;
     if most.instructions >= MAX_INSTRUCTIONS {
-        bail!(
-            "{} takes {} instructions to verify, {MAX_INSTRUCTIONS} are allowed",
-            most.name,
-            most.instructions
-        );
+        bail!("{} takes {} instructions to verify, {MAX_INSTRUCTIONS} are allowed", most.name, most.instructions);
     }
-    Ok(format!(
-        "{} programs, the largest {} with {} instructions",
-        loaded.programs.len(),
-        most.name,
-        most.instructions
-    ))
+    Ok(format!("{} programs, the largest {} with {} instructions", loaded.programs.len(), most.name, most.instructions))
 }
 
 /// A kernel without BTF: the sensor must say so and end with exit code 3.
 fn without_btf() -> Result<String> {
     let btf = Path::new("/sys/kernel/btf");
-    command::output(
-        command::command("mount")
-            .args(["-t", "tmpfs", "tmpfs"])
-            .arg(btf),
-    )?;
-    let output = command::command(workspace::installed_sensor())
-        .arg("run")
-        .output();
+    command::output(command::command("mount").args(["-t", "tmpfs", "tmpfs"]).arg(btf))?;
+    let output = command::command(workspace::installed_sensor()).arg("run").output();
     command::output(command::command("umount").arg(btf))?;
     let output = output?;
     let said = String::from_utf8_lossy(&output.stderr);
     if output.status.code() != Some(3) || !said.contains("BTF") {
-        bail!(
-            "expected exit code 3 and a word about BTF, got {}: {said}",
-            output.status
-        );
+        bail!("expected exit code 3 and a word about BTF, got {}: {said}", output.status);
     }
     Ok(said.lines().last().unwrap_or_default().to_owned())
 }

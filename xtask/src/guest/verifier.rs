@@ -49,12 +49,7 @@ pub fn count(hooks: Hooks) -> Result<Loaded> {
     let config = std::env::temp_dir().join(format!("sensor-verifier-{}.toml", std::process::id()));
     std::fs::write(&config, format!("[kernel]\nhooks = \"{}\"\n", hooks.name()))?;
     let mut command = Command::new(workspace::installed_sensor());
-    command
-        .args(["check", "--config"])
-        .arg(&config)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.args(["check", "--config"]).arg(&config).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // SAFETY: the closure runs in the forked child and makes one async-signal-safe call.
     unsafe {
         command.pre_exec(|| {
@@ -86,11 +81,7 @@ pub fn count(hooks: Hooks) -> Result<Loaded> {
     let (code, programs) = traced?;
     let complaints = reader.join().unwrap_or_default();
     drain.join().unwrap_or_default();
-    Ok(Loaded {
-        success: code == 0,
-        said: complaints,
-        programs,
-    })
+    Ok(Loaded { success: code == 0, said: complaints, programs })
 }
 
 /// A load that is under way in a thread.
@@ -114,11 +105,7 @@ fn trace(pid: libc::pid_t) -> Result<(i32, Vec<Program>)> {
         let thread = wait(-1, &mut status)?;
         if libc::WIFEXITED(status) || libc::WIFSIGNALED(status) {
             if thread == pid {
-                let signalled = if libc::WIFSIGNALED(status) {
-                    libc::WTERMSIG(status)
-                } else {
-                    0
-                };
+                let signalled = if libc::WIFSIGNALED(status) { libc::WTERMSIG(status) } else { 0 };
                 return Ok((libc::WEXITSTATUS(status) + 128 * signalled, programs));
             }
             continue;
@@ -159,11 +146,7 @@ fn begin(thread: libc::pid_t) -> Result<Option<Load>> {
     fields[4..8].copy_from_slice(&LOG_BYTES.to_ne_bytes());
     fields[8..].copy_from_slice(&log.to_ne_bytes());
     write(thread, attributes + LOG_LEVEL, &fields)?;
-    Ok(Some(Load {
-        thread,
-        name: until_nul(&name),
-        log,
-    }))
+    Ok(Some(Load { thread, name: until_nul(&name), log }))
 }
 
 /// At the return of a load: reads the log. `None` if the program was refused.
@@ -180,9 +163,7 @@ fn finish(load: &Load) -> Option<Program> {
 /// The number of `processed 123 insns (limit 1000000) ...`.
 fn processed(log: &str) -> Option<u64> {
     // Newer kernels also have a line `insns processed 9203+18082`.
-    let counts = log
-        .lines()
-        .find_map(|line| line.strip_prefix("processed "))?;
+    let counts = log.lines().find_map(|line| line.strip_prefix("processed "))?;
     counts.split(' ').next()?.parse().ok()
 }
 
@@ -205,32 +186,18 @@ fn resume(thread: libc::pid_t, signal: i32) {
 }
 
 fn read(thread: libc::pid_t, address: u64, into: &mut [u8]) -> Result<()> {
-    let local = libc::iovec {
-        iov_base: into.as_mut_ptr().cast(),
-        iov_len: into.len(),
-    };
-    let remote = libc::iovec {
-        iov_base: address as *mut _,
-        iov_len: into.len(),
-    };
+    let local = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
+    let remote = libc::iovec { iov_base: address as *mut _, iov_len: into.len() };
     // SAFETY: the local range is the slice; the remote one is checked by the kernel.
-    let count =
-        unsafe { libc::process_vm_readv(thread, &raw const local, 1, &raw const remote, 1, 0) };
+    let count = unsafe { libc::process_vm_readv(thread, &raw const local, 1, &raw const remote, 1, 0) };
     complete(count, into.len())
 }
 
 fn write(thread: libc::pid_t, address: u64, from: &[u8]) -> Result<()> {
-    let local = libc::iovec {
-        iov_base: from.as_ptr().cast_mut().cast(),
-        iov_len: from.len(),
-    };
-    let remote = libc::iovec {
-        iov_base: address as *mut _,
-        iov_len: from.len(),
-    };
+    let local = libc::iovec { iov_base: from.as_ptr().cast_mut().cast(), iov_len: from.len() };
+    let remote = libc::iovec { iov_base: address as *mut _, iov_len: from.len() };
     // SAFETY: the local range is the slice, which is only read; the remote one is checked by the kernel.
-    let count =
-        unsafe { libc::process_vm_writev(thread, &raw const local, 1, &raw const remote, 1, 0) };
+    let count = unsafe { libc::process_vm_writev(thread, &raw const local, 1, &raw const remote, 1, 0) };
     complete(count, from.len())
 }
 

@@ -18,10 +18,7 @@ const NIGHTLY: &str = "nightly-2026-05-20";
 /// Where Debian's compiler is, whatever rustup put before it in `PATH`.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 /// Debian's packages for it.
-const DEBIAN: &[Need] = &[
-    Need::file("rustc-web", DEBIAN_RUSTC),
-    Need::package("rust-web-src"),
-];
+const DEBIAN: &[Need] = &[Need::file("rustc-web", DEBIAN_RUSTC), Need::package("rust-web-src")];
 
 /// A compiler that was tried and fits.
 pub struct Compiler {
@@ -58,10 +55,7 @@ impl Compiler {
             }
         };
         // What an outer cargo or the user set for the host's compiler does not concern this one.
-        cargo
-            .env_remove("RUSTFLAGS")
-            .env_remove("RUSTC_WRAPPER")
-            .env("LD_LIBRARY_PATH", &self.llvm);
+        cargo.env_remove("RUSTFLAGS").env_remove("RUSTC_WRAPPER").env("LD_LIBRARY_PATH", &self.llvm);
         cargo
     }
 }
@@ -78,26 +72,19 @@ pub fn find_or_install() -> Result<Compiler> {
     }
     install(&mut refused)?;
     let mut refused = Vec::new();
-    find(&mut refused).with_context(|| {
-        format!(
-            "what was installed does not fit either: {}",
-            refused.join("; ")
-        )
-    })
+    find(&mut refused).with_context(|| format!("what was installed does not fit either: {}", refused.join("; ")))
 }
 
 /// The first candidate that fits; the reasons against the others are added to `refused`.
 fn find(refused: &mut Vec<String>) -> Option<Compiler> {
     let nightlies = nightlies().into_iter().map(Source::Rustup);
-    nightlies
-        .chain([Source::Debian])
-        .find_map(|source| match try_source(source) {
-            Ok(compiler) => Some(compiler),
-            Err(reason) => {
-                refused.push(format!("{reason:#}"));
-                None
-            }
-        })
+    nightlies.chain([Source::Debian]).find_map(|source| match try_source(source) {
+        Ok(compiler) => Some(compiler),
+        Err(reason) => {
+            refused.push(format!("{reason:#}"));
+            None
+        }
+    })
 }
 
 fn try_source(source: Source) -> Result<Compiler> {
@@ -105,8 +92,7 @@ fn try_source(source: Source) -> Result<Compiler> {
         Source::Rustup(toolchain) => format!("rustup {toolchain}"),
         Source::Debian => format!("Debian's {DEBIAN_RUSTC}"),
     };
-    let version =
-        command::output(source.rustc().arg("-vV")).with_context(|| format!("{name}: not there"))?;
+    let version = command::output(source.rustc().arg("-vV")).with_context(|| format!("{name}: not there"))?;
     let llvm = version
         .lines()
         .find_map(|line| line.strip_prefix("LLVM version: "))
@@ -116,19 +102,12 @@ fn try_source(source: Source) -> Result<Compiler> {
     }
     let sysroot = command::output(source.rustc().args(["--print", "sysroot"]))?;
     let sysroot = Path::new(sysroot.trim());
-    if !sysroot
-        .join("lib/rustlib/src/rust/library/core/src/lib.rs")
-        .exists()
-    {
+    if !sysroot.join("lib/rustlib/src/rust/library/core/src/lib.rs").exists() {
         bail!("{name}: its library sources (rust-src) are not installed");
     }
     let llvm = llvm_directory(sysroot).with_context(|| name.clone())?;
     let release = version.lines().next().unwrap_or_default();
-    Ok(Compiler {
-        name: format!("{name} ({release})"),
-        source,
-        llvm,
-    })
+    Ok(Compiler { name: format!("{name} ({release})"), source, llvm })
 }
 
 /// Makes a directory with the compiler's LLVM alone: bpf-linker takes the first `libLLVM*` of `LD_LIBRARY_PATH`, and
@@ -156,12 +135,8 @@ fn llvm_directory(sysroot: &Path) -> Result<PathBuf> {
 fn is_llvm(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     name.is_some_and(|name| {
-        name.strip_prefix("libLLVM").is_some_and(|rest| {
-            rest.contains(".so")
-                && rest
-                    .trim_start_matches(['-', '.', 's', 'o'])
-                    .starts_with(LLVM)
-        })
+        name.strip_prefix("libLLVM")
+            .is_some_and(|rest| rest.contains(".so") && rest.trim_start_matches(['-', '.', 's', 'o']).starts_with(LLVM))
     })
 }
 
@@ -189,9 +164,7 @@ fn install(refused: &mut Vec<String>) -> Result<()> {
         return packages::ensure("building the kernel programs", DEBIAN);
     }
     if command::find("rustup").is_some() {
-        println!(
-            "Installing {NIGHTLY} with rust-src (for building the kernel programs), by rustup."
-        );
+        println!("Installing {NIGHTLY} with rust-src (for building the kernel programs), by rustup.");
         return command::run(command::command("rustup").args([
             "toolchain",
             "install",
@@ -222,11 +195,7 @@ mod tests {
 
     #[test]
     fn the_llvm_library_is_recognised() {
-        for name in [
-            "libLLVM-22.so",
-            "libLLVM.so.22.1",
-            "libLLVM.so.22.1-rust-1.97.0-nightly",
-        ] {
+        for name in ["libLLVM-22.so", "libLLVM.so.22.1", "libLLVM.so.22.1-rust-1.97.0-nightly"] {
             assert!(is_llvm(Path::new(name)), "{name}");
         }
         for name in ["libLLVM-14.so", "libLLVM.so", "libLLVMCore.a", "libc.so.6"] {

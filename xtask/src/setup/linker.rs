@@ -14,11 +14,7 @@ const SERIES: &str = "0.10.";
 pub fn find_or_install(compiler: &Compiler) -> Result<PathBuf> {
     let ours = workspace::tools().join("bin/bpf-linker");
     let candidates = [Some(ours.clone()), command::find("bpf-linker")];
-    if let Some(found) = candidates
-        .into_iter()
-        .flatten()
-        .find(|path| fits(path, compiler))
-    {
+    if let Some(found) = candidates.into_iter().flatten().find(|path| fits(path, compiler)) {
         return Ok(found);
     }
     println!(
@@ -33,20 +29,10 @@ pub fn find_or_install(compiler: &Compiler) -> Result<PathBuf> {
             .arg(workspace::tools())
             .env_remove("RUSTC"),
     )?;
-    fits(&ours, compiler)
-        .then_some(ours)
-        .context("the bpf-linker that was just built does not run")
+    fits(&ours, compiler).then_some(ours).context("the bpf-linker that was just built does not run")
 }
 
 fn fits(linker: &Path, compiler: &Compiler) -> bool {
-    let version = command::output(
-        command::command(linker)
-            .arg("--version")
-            .env("LD_LIBRARY_PATH", &compiler.llvm),
-    );
-    version.is_ok_and(|version| {
-        version
-            .split_whitespace()
-            .any(|word| word.starts_with(SERIES))
-    })
+    let version = command::output(command::command(linker).arg("--version").env("LD_LIBRARY_PATH", &compiler.llvm));
+    version.is_ok_and(|version| version.split_whitespace().any(|word| word.starts_with(SERIES)))
 }

@@ -55,10 +55,7 @@ pub const VM: &[Need] = &[
     Need::program("bash", "bash"),
     Need::program("dash", "dash"),
     Need::program("xz-utils", "xz"),
-    Need::file(
-        "debian-archive-keyring",
-        "/usr/share/keyrings/debian-archive-keyring.gpg",
-    ),
+    Need::file("debian-archive-keyring", "/usr/share/keyrings/debian-archive-keyring.gpg"),
 ];
 
 /// For the tests against real servers.
@@ -77,11 +74,7 @@ pub const SERVERS: &[Need] = &[
 
 /// Installs what of `needs` is not met; `purpose` ends the sentence that says so.
 pub fn ensure(purpose: &str, needs: &[Need]) -> Result<()> {
-    let missing: Vec<&str> = needs
-        .iter()
-        .filter(|need| !need.is_met())
-        .map(|need| need.package)
-        .collect();
+    let missing: Vec<&str> = needs.iter().filter(|need| !need.is_met()).map(|need| need.package).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -91,10 +84,7 @@ pub fn ensure(purpose: &str, needs: &[Need]) -> Result<()> {
             missing.join(" ")
         );
     }
-    println!(
-        "Installing packages with apt (for {purpose}; no service is started): {}",
-        missing.join(" ")
-    );
+    println!("Installing packages with apt (for {purpose}; no service is started): {}", missing.join(" "));
     if !missing.iter().all(|package| candidate(package).is_some()) {
         command::run(command::as_root("apt-get")?.args(["update", "-qq"]))?;
     }
@@ -107,12 +97,7 @@ pub fn ensure(purpose: &str, needs: &[Need]) -> Result<()> {
 
 /// The version of `package` that apt would install.
 pub fn candidate(package: &str) -> Option<String> {
-    let policy = command::output(
-        command::command("apt-cache")
-            .args(["policy", package])
-            .env("LC_ALL", "C"),
-    )
-    .ok()?;
+    let policy = command::output(command::command("apt-cache").args(["policy", package]).env("LC_ALL", "C")).ok()?;
     policy
         .lines()
         .find_map(|line| line.trim().strip_prefix("Candidate: "))
@@ -133,10 +118,7 @@ DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends
 "#;
 
 fn install(packages: &[&str]) -> Result<()> {
-    let status = command::as_root("sh")?
-        .args(["-c", INSTALL, "install"])
-        .args(packages)
-        .status()?;
+    let status = command::as_root("sh")?.args(["-c", INSTALL, "install"]).args(packages).status()?;
     if !status.success() {
         bail!("apt-get install {}: {status}", packages.join(" "));
     }
@@ -144,12 +126,8 @@ fn install(packages: &[&str]) -> Result<()> {
 }
 
 fn is_installed(package: &str) -> bool {
-    command::output(command::command("dpkg-query").args([
-        "--show",
-        "--showformat=${db:Status-Status}",
-        package,
-    ]))
-    .is_ok_and(|status| status == "installed")
+    command::output(command::command("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]))
+        .is_ok_and(|status| status == "installed")
 }
 
 fn file_exists(pattern: &str) -> bool {
@@ -157,11 +135,8 @@ fn file_exists(pattern: &str) -> bool {
         return std::path::Path::new(pattern).exists();
     };
     let (directory, start) = prefix.rsplit_once('/').unwrap_or((".", prefix));
-    std::fs::read_dir(directory).is_ok_and(|entries| {
-        entries
-            .flatten()
-            .any(|entry| entry.file_name().to_string_lossy().starts_with(start))
-    })
+    std::fs::read_dir(directory)
+        .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with(start)))
 }
 
 #[cfg(test)]

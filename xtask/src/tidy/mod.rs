@@ -42,10 +42,7 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         let path = entry.path();
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            if !matches!(
-                entry.file_name().to_str(),
-                Some("target" | ".git" | "node_modules")
-            ) {
+            if !matches!(entry.file_name().to_str(), Some("target" | ".git" | "node_modules")) {
                 collect(&path, files)?;
             }
         } else if kind.is_file() {

@@ -12,11 +12,7 @@ pub fn code_only(source: &str) -> String {
             at += 1;
         } else {
             let end = (at + length).min(bytes.len());
-            code.extend(
-                bytes[at..end]
-                    .iter()
-                    .map(|byte| if *byte == b'\n' { b'\n' } else { b' ' }),
-            );
+            code.extend(bytes[at..end].iter().map(|byte| if *byte == b'\n' { b'\n' } else { b' ' }));
             at = end;
         }
     }
@@ -35,11 +31,7 @@ fn skipped(rest: &[u8], before: Option<u8>) -> usize {
         [b'\'', b'\\', ..] => quoted(rest, b'\''),
         [b'\'', first, ..] => {
             let width = char_width(*first);
-            if rest.get(1 + width) == Some(&b'\'') {
-                width + 2
-            } else {
-                0
-            }
+            if rest.get(1 + width) == Some(&b'\'') { width + 2 } else { 0 }
         }
         _ => 0,
     }
@@ -105,10 +97,7 @@ fn block_comment(rest: &[u8]) -> usize {
 /// The lines, counted from 1, that have `word` (a name or a path) and not as a part of a longer one.
 pub fn lines_with_word(code: &str, word: &str) -> Vec<usize> {
     let numbered = code.lines().enumerate();
-    numbered
-        .filter(|(_, line)| has_word(line, word))
-        .map(|(index, _)| index + 1)
-        .collect()
+    numbered.filter(|(_, line)| has_word(line, word)).map(|(index, _)| index + 1).collect()
 }
 
 fn has_word(line: &str, word: &str) -> bool {
@@ -121,11 +110,7 @@ fn has_word(line: &str, word: &str) -> bool {
 
 /// The modules of this crate that `code` names, with `crate::` before them, also inside braces.
 pub fn crate_modules(code: &str) -> Vec<String> {
-    let dense: String = code
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .replace(":: ", "::");
+    let dense: String = code.split_whitespace().collect::<Vec<_>>().join(" ").replace(":: ", "::");
     let mut modules = Vec::new();
     for rest in dense.split("crate::").skip(1) {
         match rest.trim_start().strip_prefix('{') {

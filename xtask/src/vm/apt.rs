@@ -25,9 +25,7 @@ impl Apt {
             "Fetching kernels with apt into {} (about 150 MB with the package lists, once).",
             workspace::vm().display()
         );
-        let apt = Self {
-            directory: workspace::vm().join("apt"),
-        };
+        let apt = Self { directory: workspace::vm().join("apt") };
         for part in ["lists/partial", "cache/archives/partial", "download"] {
             std::fs::create_dir_all(apt.directory.join(part))?;
         }
@@ -94,12 +92,7 @@ impl Apt {
             })
             .with_context(|| format!("apt downloaded no {package}"))?;
         std::fs::create_dir_all(into)?;
-        command::output(
-            command::command("dpkg-deb")
-                .arg("--extract")
-                .arg(&file)
-                .arg(into),
-        )?;
+        command::output(command::command("dpkg-deb").arg("--extract").arg(&file).arg(into))?;
         std::fs::remove_file(file)?;
         Ok(())
     }
@@ -107,9 +100,7 @@ impl Apt {
 
 /// The numbers in a name, for comparing: 6.1.0-56 is after 6.1.0-9.
 fn numbers(name: &str) -> Vec<u64> {
-    name.split(|c: char| !c.is_ascii_digit())
-        .filter_map(|digits| digits.parse().ok())
-        .collect()
+    name.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
 }
 
 /// A sources.list with the suites, on the mirrors that the system uses for Debian.
@@ -126,16 +117,11 @@ fn sources() -> Result<String> {
         found.map(|(_, address)| address.as_str())
     };
     let Some(main) = mirror("Debian") else {
-        bail!(
-            "kernels come from Debian's archive, and this system's apt sources have no Debian mirror"
-        );
+        bail!("kernels come from Debian's archive, and this system's apt sources have no Debian mirror");
     };
     let mut text = String::new();
     let mut add = |address: &str, suite: &str| {
-        let _ = writeln!(
-            text,
-            "deb [arch=amd64 signed-by={KEYRING}] {address} {suite} main"
-        );
+        let _ = writeln!(text, "deb [arch=amd64 signed-by={KEYRING}] {address} {suite} main");
     };
     for (suite, has_security) in SUITES {
         add(main, suite);
@@ -169,13 +155,7 @@ mod tests {
 
     #[test]
     fn version_numbers_are_compared_as_numbers() {
-        assert!(
-            numbers("linux-image-6.1.0-56-cloud-amd64")
-                > numbers("linux-image-6.1.0-9-cloud-amd64")
-        );
-        assert!(
-            numbers("linux-image-6.1.0-56-cloud-amd64")
-                > numbers("linux-image-6.1.0-0.deb11.52-cloud-amd64")
-        );
+        assert!(numbers("linux-image-6.1.0-56-cloud-amd64") > numbers("linux-image-6.1.0-9-cloud-amd64"));
+        assert!(numbers("linux-image-6.1.0-56-cloud-amd64") > numbers("linux-image-6.1.0-0.deb11.52-cloud-amd64"));
     }
 }

@@ -12,13 +12,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// `/init`'s last part when a person wants to look around.
-pub const SHELL: &str =
-    "echo 'sensor and xtask are in PATH; Ctrl-A X ends the machine.'\nsetsid cttyhack sh\n";
+pub const SHELL: &str = "echo 'sensor and xtask are in PATH; Ctrl-A X ends the machine.'\nsetsid cttyhack sh\n";
 
 /// Programs of this machine that scenarios use; those that it lacks are left out.
 const PROGRAMS: &[&str] = &[
-    "bash", "dash", "id", "cat", "ls", "true", "sleep", "touch", "chmod", "ln", "mv", "cp",
-    "mkdir", "rm", "env", "head", "tr", "unshare", "mount", "umount",
+    "bash", "dash", "id", "cat", "ls", "true", "sleep", "touch", "chmod", "ln", "mv", "cp", "mkdir", "rm", "env",
+    "head", "tr", "unshare", "mount", "umount",
 ];
 
 /// Directories that must be there before something is put into them.
@@ -72,11 +71,7 @@ pub fn write(image: &Path, kernel: &Kernel, script: &str) -> Result<()> {
     let file = std::fs::File::create(image).with_context(|| image.display().to_string())?;
     let mut archive = Archive::new(BufWriter::new(file));
     skeleton(&mut archive)?;
-    archive.file(
-        "init",
-        0o755,
-        format!("{INIT}{script}\npoweroff -f\n").as_bytes(),
-    )?;
+    archive.file("init", 0o755, format!("{INIT}{script}\npoweroff -f\n").as_bytes())?;
     if let Some(module) = kernel.overlay_module() {
         archive.file("overlay.ko", 0o644, &std::fs::read(module)?)?;
     }
@@ -97,32 +92,22 @@ fn skeleton(archive: &mut Archive<impl Write>) -> io::Result<()> {
     for directory in DIRECTORIES {
         archive.directory(directory)?;
     }
-    for (link, target) in [
-        ("bin", "usr/bin"),
-        ("sbin", "usr/sbin"),
-        ("lib", "usr/lib"),
-        ("lib64", "usr/lib64"),
-        ("usr/bin/sh", "dash"),
-    ] {
+    for (link, target) in
+        [("bin", "usr/bin"), ("sbin", "usr/sbin"), ("lib", "usr/lib"), ("lib64", "usr/lib64"), ("usr/bin/sh", "dash")]
+    {
         archive.link(link, target)?;
     }
     let users = "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33:www-data:/var/www:/bin/sh\n";
     archive.file("etc/passwd", 0o644, users.as_bytes())?;
     archive.file("etc/group", 0o644, b"root:x:0:\nwww-data:x:33:\n")?;
     archive.file("etc/hostname", 0o644, b"sensor-vm\n")?;
-    archive.file(
-        "etc/machine-id",
-        0o644,
-        b"00000000000000000000000000000001\n",
-    )
+    archive.file("etc/machine-id", 0o644, b"00000000000000000000000000000001\n")
 }
 
 /// Files of this machine, and what they are called there.
 fn programs() -> Result<Vec<(PathBuf, String)>> {
-    let mut programs = vec![
-        (workspace::sensor(), "usr/bin/sensor".to_owned()),
-        (command::myself()?, "usr/bin/xtask".to_owned()),
-    ];
+    let mut programs =
+        vec![(workspace::sensor(), "usr/bin/sensor".to_owned()), (command::myself()?, "usr/bin/xtask".to_owned())];
     for name in PROGRAMS {
         if let Some(path) = command::find(name) {
             let path = path.canonicalize()?;
@@ -151,11 +136,7 @@ struct Archive<W> {
 
 impl<W: Write> Archive<W> {
     fn new(out: W) -> Self {
-        Self {
-            out,
-            entries: 0,
-            directories: BTreeSet::new(),
-        }
+        Self { out, entries: 0, directories: BTreeSet::new() }
     }
 
     fn directory(&mut self, name: &str) -> io::Result<()> {

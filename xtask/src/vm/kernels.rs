@@ -36,27 +36,11 @@ struct Series {
 }
 
 const SERIES: &[Series] = &[
-    Series {
-        label: "5.10",
-        prefix: "linux-image-5.10.",
-        suffix: "-cloud-amd64-unsigned",
-    },
-    Series {
-        label: "6.1",
-        prefix: "linux-image-6.1.",
-        suffix: "-cloud-amd64-unsigned",
-    },
-    Series {
-        label: "6.12",
-        prefix: "linux-image-6.12.",
-        suffix: "-cloud-amd64-unsigned",
-    },
+    Series { label: "5.10", prefix: "linux-image-5.10.", suffix: "-cloud-amd64-unsigned" },
+    Series { label: "6.1", prefix: "linux-image-6.1.", suffix: "-cloud-amd64-unsigned" },
+    Series { label: "6.12", prefix: "linux-image-6.12.", suffix: "-cloud-amd64-unsigned" },
     // Since 7.0 the image is in a package of its own.
-    Series {
-        label: "newest",
-        prefix: "linux-binary-",
-        suffix: "-cloud-amd64",
-    },
+    Series { label: "newest", prefix: "linux-binary-", suffix: "-cloud-amd64" },
 ];
 
 /// The kernels with these labels (all, if none is given), downloaded if they are not here yet.
@@ -64,10 +48,7 @@ pub fn fetch(labels: &[String]) -> Result<Vec<Kernel>> {
     for label in labels {
         if !SERIES.iter().any(|series| series.label == label) {
             let known: Vec<_> = SERIES.iter().map(|series| series.label).collect();
-            bail!(
-                "no kernel is called {label}; there are {}",
-                known.join(", ")
-            );
+            bail!("no kernel is called {label}; there are {}", known.join(", "));
         }
     }
     let mut apt = None;
@@ -96,11 +77,7 @@ fn directory(series: &Series) -> PathBuf {
 fn cached(series: &Series) -> Option<Kernel> {
     let directory = directory(series);
     let release = std::fs::read_to_string(directory.join("release")).ok()?;
-    Some(Kernel {
-        label: series.label,
-        release,
-        directory,
-    })
+    Some(Kernel { label: series.label, release, directory })
 }
 
 /// The newest of the series that the mirror really has: an index may list packages that were removed since.
@@ -129,17 +106,13 @@ fn download(series: &Series, apt: &Apt) -> Result<Kernel> {
 /// Keeps the image and the module that is used, and removes the rest of the package.
 fn keep(series: &Series, unpacked: &Path) -> Result<Kernel> {
     let kept = directory(series);
-    let image = find_file(unpacked, &|name| name.starts_with("vmlinuz"))
-        .context("the package has no vmlinuz")?;
+    let image = find_file(unpacked, &|name| name.starts_with("vmlinuz")).context("the package has no vmlinuz")?;
     std::fs::rename(image, kept.join("vmlinuz"))?;
     if let Some(module) = find_file(unpacked, &|name| name.starts_with("overlay.ko")) {
         let file = std::fs::File::create(kept.join("overlay.ko"))?;
         // xz copies what is not compressed as it is.
-        let status = command::command("xz")
-            .args(["--decompress", "--stdout", "--force"])
-            .arg(module)
-            .stdout(file)
-            .status()?;
+        let status =
+            command::command("xz").args(["--decompress", "--stdout", "--force"]).arg(module).stdout(file).status()?;
         if !status.success() {
             bail!("xz: {status}");
         }

@@ -29,13 +29,7 @@ pub fn log_path(name: &str) -> PathBuf {
 /// Boots, hands each message to `sink` as it comes, returns when the machine is off.
 ///
 /// Fails if it went off without [`Message::Done`] or was ended at its limit.
-pub fn run(
-    kernel: &Kernel,
-    image: &Path,
-    name: &str,
-    mode: Mode,
-    sink: &mut dyn FnMut(Message),
-) -> Result<()> {
+pub fn run(kernel: &Kernel, image: &Path, name: &str, mode: Mode, sink: &mut dyn FnMut(Message)) -> Result<()> {
     let mut child = qemu(kernel, image, mode)
         .args(["-display", "none", "-monitor", "none", "-serial", "stdio"])
         .stdin(Stdio::null())
@@ -51,11 +45,7 @@ pub fn run(
 
 /// Boots with the console on this terminal.
 pub fn interactive(kernel: &Kernel, image: &Path) -> Result<()> {
-    let mode = Mode {
-        processors: 2,
-        count_instructions: false,
-        limit: Duration::MAX,
-    };
+    let mode = Mode { processors: 2, count_instructions: false, limit: Duration::MAX };
     command::run(qemu(kernel, image, mode).arg("-nographic"))
 }
 
@@ -77,12 +67,7 @@ fn qemu(kernel: &Kernel, image: &Path, mode: Mode) -> Command {
 }
 
 /// Reads the console until it closes, the guest is done, or the limit is reached.
-fn listen(
-    console: ChildStdout,
-    name: &str,
-    limit: Duration,
-    sink: &mut dyn FnMut(Message),
-) -> Result<()> {
+fn listen(console: ChildStdout, name: &str, limit: Duration, sink: &mut dyn FnMut(Message)) -> Result<()> {
     let path = log_path(name);
     let mut log = std::fs::File::create(&path).with_context(|| path.display().to_string())?;
     let lines = lines_of(console);
@@ -95,10 +80,7 @@ fn listen(
                 bail!("the machine went off before it was done; the last it said: {last}")
             }
             Err(RecvTimeoutError::Timeout) => {
-                bail!(
-                    "not done after {} s; the last it said: {last}",
-                    limit.as_secs()
-                )
+                bail!("not done after {} s; the last it said: {last}", limit.as_secs())
             }
         };
         log.write_all(&line)?;

@@ -68,10 +68,7 @@ struct Boot {
 
 fn boot(kernel: &Kernel, script: &str) -> Boot {
     let started = Instant::now();
-    let mut boot = Boot {
-        checks: Vec::new(),
-        notes: Vec::new(),
-    };
+    let mut boot = Boot { checks: Vec::new(), notes: Vec::new() };
     let result = machine(kernel, script, &mut |message| match message {
         Message::Check(mut check) => {
             check.name = format!("{}/{}", kernel.label, check.name);
@@ -90,11 +87,7 @@ fn boot(kernel: &Kernel, script: &str) -> Boot {
 fn machine(kernel: &Kernel, script: &str, sink: &mut dyn FnMut(Message)) -> Result<()> {
     let image = workspace::vm().join(format!("{}.cpio", kernel.label));
     initramfs::write(&image, kernel, script)?;
-    let mode = Mode {
-        processors: 2,
-        count_instructions: false,
-        limit: LIMIT,
-    };
+    let mode = Mode { processors: 2, count_instructions: false, limit: LIMIT };
     machine::run(kernel, &image, kernel.label, mode, sink)
 }
 

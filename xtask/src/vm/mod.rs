@@ -69,13 +69,7 @@ pub fn run(options: &Options) -> Result<()> {
 
 /// The whole matrix, as `cargo xtask test` runs it after the build.
 pub fn everything() -> Result<Vec<Check>> {
-    matrix(&Options {
-        kernels: Vec::new(),
-        hooks: None,
-        only: Vec::new(),
-        shell: false,
-        no_build: true,
-    })
+    matrix(&Options { kernels: Vec::new(), hooks: None, only: Vec::new(), shell: false, no_build: true })
 }
 
 fn matrix(options: &Options) -> Result<Vec<Check>> {
@@ -83,10 +77,7 @@ fn matrix(options: &Options) -> Result<Vec<Check>> {
     if !options.no_build {
         build::run()?;
     }
-    let guest = matrix::Guest {
-        hooks: options.hooks,
-        only: &options.only,
-    };
+    let guest = matrix::Guest { hooks: options.hooks, only: &options.only };
     Ok(matrix::run(&kernels, &guest))
 }
 

@@ -41,12 +41,7 @@ fn directory_name_and_process_are_read() {
 fn told(mask: u64, prepare: impl FnOnce(&Path)) -> Vec<Kind> {
     let directory = tempfile::tempdir().unwrap();
     prepare(directory.path());
-    let marked = Marked {
-        path: BString::from("/var/www"),
-        reach: directory.path().to_owned(),
-        watch: 4,
-        depth: 1,
-    };
+    let marked = Marked { path: BString::from("/var/www"), reach: directory.path().to_owned(), watch: 4, depth: 1 };
     let events = events(&marked, c"a.php", mask, 77);
     for event in &events {
         let Body::File(file) = &event.body else { panic!("a file") };
