@@ -112,7 +112,7 @@ pub fn file(at_ms: u64, process: ProcessKey, operation: Kind, path: &str, watch:
         path: BString::from(path),
         other: None,
         watch: Some(watch),
-        watch_depth: 1,
+        watch_depth: path.matches('/').count().saturating_sub(2) as u32,
         device: 1,
         inode: 77,
         flags,

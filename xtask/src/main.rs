@@ -13,6 +13,7 @@ mod ebpf;
 mod guest;
 mod report;
 mod run;
+mod scenarios;
 mod setup;
 mod test;
 mod tidy;
@@ -59,6 +60,17 @@ enum Command {
     Vm(vm::Options),
     /// Measure what the sensor costs.
     Bench(bench::Options),
+    /// Run attack and evasion scenarios against the sensor, as root.
+    Scenarios(scenarios::Options),
+    /// What plays a server in the scenarios.
+    #[command(hide = true)]
+    Actor {
+        /// Which part.
+        part: String,
+        /// Its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// What runs inside a virtual machine.
     #[command(hide = true)]
     Guest(guest::Options),
@@ -87,6 +99,8 @@ fn run(command: Command) -> Result<()> {
         Command::Test(options) => test::run(&options),
         Command::Ci(options) => ci::run(&options),
         Command::Tidy => tidy::run(),
+        Command::Scenarios(options) => scenarios::run(&options),
+        Command::Actor { part, arguments } => scenarios::act(&part, &arguments),
         Command::Vm(options) => vm::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Guest(options) => guest::run(&options),

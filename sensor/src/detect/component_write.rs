@@ -74,10 +74,11 @@ pub struct ComponentWrite {
 
 impl ComponentWrite {
     pub fn observe(&mut self, event: &Event, context: &Context<'_>) -> Option<Finding> {
-        let Body::File(file) = &event.body else {
+        let Body::File(used) = &event.body else {
             return None;
         };
-        let (server, watch) = context.servers.watch(file.watch?)?;
+        let (server, watch) = context.servers.watch(used.watch?)?;
+        let file = &File { path: real_path(used, &watch.path), ..used.as_ref().clone() };
         let kind = context.catalogue.server(&server.id)?;
         if !is_write(file) || !loaded(kind, &watch.component, &file.path) {
             return None;
@@ -87,7 +88,11 @@ impl ComponentWrite {
         if expected(id, node, server, kind, &watch.component, context) || !self.first_time(node.key, file) {
             return None;
         }
-        Some(finding(event, file, id, node, server, kind, &watch.component, context))
+        let mut finding = finding(event, file, id, node, server, kind, &watch.component, context);
+        if file.path != used.path {
+            finding.why.push(format!("The writer reached it as {}.", used.path));
+        }
+        Some(finding)
     }
 
     fn first_time(&mut self, writer: ProcessKey, file: &File) -> bool {
@@ -103,6 +108,21 @@ impl ComponentWrite {
         self.order.push_back(pair);
         true
     }
+}
+
+/// The file's path below the watched directory, by the directory's own name: a bind mount or another mount namespace
+/// shows it elsewhere.
+fn real_path(file: &File, watched: &BString) -> BString {
+    let names: Vec<&[u8]> = file.path.rsplitn(file.watch_depth as usize + 1, |byte| *byte == b'/').collect();
+    if file.watch_depth == 0 || names.len() <= file.watch_depth as usize {
+        return file.path.clone();
+    }
+    let mut path = watched.clone();
+    for name in names[..file.watch_depth as usize].iter().rev() {
+        path.push(b'/');
+        path.extend_from_slice(name);
+    }
+    path
 }
 
 fn is_write(file: &File) -> bool {

@@ -278,3 +278,15 @@ fn a_file_event_that_knows_only_the_pid_finds_the_process_even_after_its_end() {
     assert_eq!(alerts.len(), 1);
     assert_eq!(alerts[0].process.key, WORKER);
 }
+
+#[test]
+fn a_file_reached_through_a_bind_mount_is_named_by_the_watched_directory() {
+    let mut core = watched();
+    let mut event = file(3000, WORKER, Kind::Open, "/mnt/elsewhere/html/a.php", 5);
+    if let crate::event::Body::File(file) = &mut event.body {
+        file.watch_depth = 2;
+    }
+    let alerts = run(&mut core, [event]);
+    assert_eq!(alerts[0].file.as_ref().unwrap().path, "/var/www/html/a.php");
+    assert!(alerts[0].why.iter().any(|why| why.contains("/mnt/elsewhere")), "{:?}", alerts[0].why);
+}

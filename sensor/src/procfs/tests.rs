@@ -84,7 +84,10 @@ fn the_snapshot_has_this_process_with_its_parent_before_it() {
     let Event { body: Body::Process(exec), .. } = &events[at(own).unwrap()] else { unreachable!() };
     assert_eq!(exec.executable, std::env::current_exe().unwrap().to_str().unwrap());
     assert_eq!(exec.argv.len(), std::env::args().count());
-    assert_eq!(exec.parent.tgid, rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get().cast_unsigned()));
+    assert_eq!(
+        exec.parent.tgid,
+        rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get().cast_unsigned())
+    );
     assert!(exec.inode != 0 && exec.device != 0 && exec.mount_namespace != 0 && exec.pid_namespace != 0);
     if let Some(parent) = at(exec.parent.tgid) {
         assert!(parent < at(own).unwrap());

@@ -1,0 +1,358 @@
+//! What the server of the scenarios does: real system calls, in processes of its own.
+
+use anyhow::{Context, Result, bail};
+use std::ffi::CString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Plays a part: `xtask actor PART ARGUMENT...`.
+pub fn act(part: &str, arguments: &[String]) -> Result<()> {
+    let lab = PathBuf::from(std::env::var_os("LAB").unwrap_or_default());
+    let argument = |at: usize| arguments.get(at).map(String::as_str).unwrap_or_default();
+    match part {
+        "nothing" => Ok(()),
+        "spawn" => wait_for(Command::new("sh").args(["-c", argument(0)])),
+        "double-fork" => in_child(&mut || {
+            fork_off(&mut || {
+                pause(100);
+                shell(&lab)
+            })
+        }),
+        "setsid" => in_child(&mut || {
+            // SAFETY: no arguments.
+            check(unsafe { libc::setsid() }.into(), "setsid")?;
+            in_child(&mut || shell(&lab))
+        }),
+        "clone-parent" => clone_parent(&lab),
+        "vfork-from-thread" => from_thread(&lab),
+        "exec-chain" => chain(argument(0), &lab),
+        "exec-from-thread" => in_child(&mut || match std::thread::scope(|scope| scope.spawn(|| shell(&lab)).join()) {
+            Ok(result) => result,
+            Err(_) => bail!("the thread panicked"),
+        }),
+        "unshare" => unshare(libc::CLONE_NEWPID | libc::CLONE_NEWNS).and_then(|()| in_child(&mut || shell(&lab))),
+        "parent-exits-first" => fork_off(&mut || {
+            pause(300);
+            shell(&lab)
+        }),
+        "comm" => in_child(&mut || {
+            // SAFETY: a NUL-terminated name.
+            check(unsafe { libc::prctl(libc::PR_SET_NAME, c"systemd".as_ptr()) }.into(), "prctl")?;
+            shell(&lab)
+        }),
+        "when" => {
+            until_exists(Path::new(argument(0)))?;
+            in_child(&mut || shell(&lab))
+        }
+        "write" => write_as(argument(0), Path::new(argument(1)), &lab),
+        "counts" => super::counts::deeds(&lab),
+        "burst" => burst(argument(0).parse()?),
+        _ => bail!("no such part: {part}"),
+    }
+}
+
+fn pause(milliseconds: u64) {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+}
+
+fn until_exists(path: &Path) -> Result<()> {
+    let begin = Instant::now();
+    while !path.exists() {
+        if begin.elapsed() > Duration::from_secs(120) {
+            bail!("{} did not appear", path.display());
+        }
+        pause(20);
+    }
+    Ok(())
+}
+
+/// What a web shell would do: becomes a shell that runs a command.
+fn shell(lab: &Path) -> Result<()> {
+    let command = format!("{} actor nothing; exit 0", lab.join("tool").display());
+    Err(Command::new("sh").args(["-c", &command]).exec()).context("exec sh")
+}
+
+pub fn check(result: i64, what: &str) -> Result<i64> {
+    if result < 0 {
+        bail!("{what}: {}", std::io::Error::last_os_error());
+    }
+    Ok(result)
+}
+
+/// Runs `body` in a child and waits for it.
+pub fn in_child(body: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+    let child = fork(body)?;
+    let mut status = 0;
+    // SAFETY: a place for the status.
+    check(unsafe { libc::waitpid(child, &raw mut status, 0) }.into(), "waitpid")?;
+    if status != 0 {
+        bail!("a child ended with {status:#x}");
+    }
+    Ok(())
+}
+
+/// Runs `body` in a child that nobody waits for.
+fn fork_off(body: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+    fork(body).map(drop)
+}
+
+fn fork(body: &mut dyn FnMut() -> Result<()>) -> Result<libc::pid_t> {
+    // SAFETY: actors have one thread where they fork, but for one scenario, whose child only execs.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        end(body());
+    }
+    check(child.into(), "fork")?;
+    Ok(child)
+}
+
+fn end(result: Result<()>) -> ! {
+    let code = match result {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("actor: {error:#}");
+            1
+        }
+    };
+    std::process::exit(code)
+}
+
+/// A child whose parent, to the kernel, is our parent.
+fn clone_parent(lab: &Path) -> Result<()> {
+    let flags = libc::CLONE_PARENT | libc::SIGCHLD;
+    // SAFETY: like fork: no new stack, nothing shared.
+    let child = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    if child == 0 {
+        pause(100);
+        end(shell(lab));
+    }
+    check(child, "clone")?;
+    // It is not our child, so it cannot be waited for.
+    pause(400);
+    Ok(())
+}
+
+/// A server with several threads, one of which spawns (vfork) while others run.
+fn from_thread(lab: &Path) -> Result<()> {
+    let command = format!("{} actor nothing; exit 0", lab.join("tool").display());
+    std::thread::scope(|scope| {
+        scope.spawn(|| pause(300));
+        let spawning = scope.spawn(|| wait_for(Command::new("sh").args(["-c", &command])));
+        spawning.join().map_or_else(|_| bail!("the thread panicked"), |result| result)
+    })
+}
+
+fn wait_for(command: &mut Command) -> Result<()> {
+    let status = command.status().context("starting it")?;
+    if !status.success() {
+        bail!("it ended with {status}");
+    }
+    Ok(())
+}
+
+/// Execs itself so many times in one process, and then the shell.
+fn chain(left: &str, lab: &Path) -> Result<()> {
+    match left.parse::<u32>()? {
+        0 => shell(lab),
+        left => {
+            let error =
+                Command::new(lab.join("test-server")).args(["actor", "exec-chain", &(left - 1).to_string()]).exec();
+            Err(error).context("exec")
+        }
+    }
+}
+
+fn unshare(flags: libc::c_int) -> Result<()> {
+    // SAFETY: flags only.
+    check(unsafe { libc::unshare(flags) }.into(), "unshare")?;
+    if flags & libc::CLONE_NEWNS != 0 {
+        // SAFETY: strings that end in NUL; what is mounted here is not seen elsewhere from now on.
+        let private = unsafe {
+            libc::mount(
+                c"none".as_ptr(),
+                c"/".as_ptr(),
+                std::ptr::null(),
+                libc::MS_REC | libc::MS_PRIVATE,
+                std::ptr::null(),
+            )
+        };
+        check(private.into(), "making mounts private")?;
+    }
+    Ok(())
+}
+
+fn c_string(path: &Path) -> Result<CString> {
+    Ok(CString::new(path.as_os_str().as_encoded_bytes())?)
+}
+
+fn create(path: &Path) -> Result<()> {
+    File::create(path).with_context(|| path.display().to_string())?.write_all(b"<?php\n")?;
+    Ok(())
+}
+
+/// Makes `www/NAME` in one of many ways.
+fn write_as(how: &str, name: &Path, lab: &Path) -> Result<()> {
+    let (www, outside) = (lab.join("www"), lab.join("outside"));
+    let (real, away) = (www.join(name), outside.join(name));
+    match how {
+        "plainly" => create(&real),
+        "symlinked-directory" => {
+            let alias = outside.join("alias");
+            let _ = std::os::unix::fs::symlink(&www, &alias);
+            create(&alias.join(name))
+        }
+        "bind-mount" => {
+            unshare(libc::CLONE_NEWNS)?;
+            let bind = outside.join("bind");
+            fs::create_dir_all(&bind)?;
+            let (from, to) = (c_string(&www)?, c_string(&bind)?);
+            // SAFETY: strings that end in NUL.
+            let mounted =
+                unsafe { libc::mount(from.as_ptr(), to.as_ptr(), std::ptr::null(), libc::MS_BIND, std::ptr::null()) };
+            check(mounted.into(), "bind mount")?;
+            create(&bind.join(name))
+        }
+        "mount-namespace" => unshare(libc::CLONE_NEWNS).and_then(|()| create(&real)),
+        "hard-link" => create(&away).and_then(|()| Ok(fs::hard_link(&away, &real)?)),
+        "rename" => create(&away).and_then(|()| Ok(fs::rename(&away, &real)?)),
+        "symlink" => create(&away).and_then(|()| Ok(std::os::unix::fs::symlink(&away, &real)?)),
+        "dirfd" => {
+            let directory = File::open(&www)?;
+            let name = c_string(name)?;
+            let flags = libc::O_CREAT | libc::O_WRONLY;
+            // SAFETY: a string that ends in NUL.
+            let made = unsafe { libc::openat(directory.as_raw_fd(), name.as_ptr(), flags, 0o644) };
+            check(made.into(), "openat").map(drop)
+        }
+        "openat2-beneath" => openat2(&www, name),
+        "rewritten-open" => rewritten(&real, &away, &|path| {
+            // SAFETY: the buffer ends in NUL whichever of the two paths it holds.
+            let made = unsafe { libc::open(path, libc::O_CREAT | libc::O_WRONLY | libc::O_EXCL, 0o644) };
+            if made >= 0 {
+                // SAFETY: a descriptor that was just made.
+                drop(unsafe { OwnedFd::from_raw_fd(made) });
+            }
+        }),
+        _ => bail!("no such way: {how}"),
+    }
+}
+
+fn openat2(directory: &Path, name: &Path) -> Result<()> {
+    #[repr(C)]
+    struct OpenHow {
+        flags: u64,
+        mode: u64,
+        resolve: u64,
+    }
+    const RESOLVE_BENEATH: u64 = 8;
+    let how = OpenHow { flags: (libc::O_CREAT | libc::O_WRONLY) as u64, mode: 0o644, resolve: RESOLVE_BENEATH };
+    let directory = File::open(directory)?;
+    let name = c_string(name)?;
+    // SAFETY: a string that ends in NUL, and a structure that states its size.
+    let made = unsafe {
+        libc::syscall(libc::SYS_openat2, directory.as_raw_fd(), name.as_ptr(), &raw const how, size_of::<OpenHow>())
+    };
+    check(made, "openat2").map(drop)
+}
+
+/// Calls `open` again and again while a second thread rewrites the path between two of the same length.
+fn rewritten(real: &Path, away: &Path, open: &dyn Fn(*const libc::c_char)) -> Result<()> {
+    let one = c_string(real)?.into_bytes_with_nul();
+    let mut other = c_string(away)?.into_bytes_with_nul();
+    // Both are as long: slashes do no harm.
+    while other.len() < one.len() {
+        other.insert(0, b'/');
+    }
+    let mut one = one;
+    while one.len() < other.len() {
+        one.insert(0, b'/');
+    }
+    let shared: Vec<std::sync::atomic::AtomicU8> = one.iter().map(|byte| (*byte).into()).collect();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                for path in [&other, &one] {
+                    for (to, from) in shared.iter().zip(path) {
+                        to.store(*from, std::sync::atomic::Ordering::Relaxed);
+                    }
+                }
+            }
+        });
+        for _ in 0..300 {
+            open(shared.as_ptr().cast());
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    Ok(())
+}
+
+/// So many programs, one after the other, as fast as they go; half of them from a second process.
+fn burst(count: u32) -> Result<()> {
+    let half = |count: u32| {
+        for _ in 0..count {
+            wait_for(&mut Command::new("/bin/true"))?;
+        }
+        Ok(())
+    };
+    let child = fork(&mut || half(count / 2))?;
+    half(count - count / 2)?;
+    let mut status = 0;
+    // SAFETY: a place for the status.
+    check(unsafe { libc::waitpid(child, &raw mut status, 0) }.into(), "waitpid").map(drop)
+}
+
+/// A file mapped executable, so many times.
+pub fn map_executable(path: &Path, times: usize) -> Result<()> {
+    for _ in 0..times {
+        let file = File::open(path)?;
+        // SAFETY: a new mapping that is not touched.
+        let map = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                4096,
+                libc::PROT_READ | libc::PROT_EXEC,
+                libc::MAP_PRIVATE,
+                file.as_raw_fd(),
+                0,
+            )
+        };
+        if map == libc::MAP_FAILED {
+            bail!("mmap: {}", std::io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Connections over TCP and a unix socket, accepted by ourselves.
+pub fn talk(lab: &Path, times: usize) -> Result<()> {
+    let tcp = TcpListener::bind(("127.0.0.1", 0))?;
+    let path = lab.join("outside/socket");
+    let unix = UnixListener::bind(&path)?;
+    for _ in 0..times {
+        let client = TcpStream::connect(tcp.local_addr()?)?;
+        drop(tcp.accept()?);
+        drop(client);
+        let client = UnixStream::connect(&path)?;
+        drop(unix.accept()?);
+        drop(client);
+    }
+    Ok(())
+}
+
+/// Opened for writing without being made, so many times.
+pub fn append(path: &Path, times: usize) -> Result<()> {
+    for _ in 0..times {
+        OpenOptions::new().append(true).open(path)?.write_all(b"x")?;
+        // Reading alone is not reported.
+        File::open(path)?.read_to_end(&mut Vec::new())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Scenarios with a sensor of their own: started late, killed, flooded, recorded, or told nonsense.
+
+use super::lab::{Lab, Place, Start, finish, text};
+use super::{Run, Scenario};
+use crate::command;
+use anyhow::{Context, Result, bail};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "server-before-sensor", run: Run::Alone(server_before_sensor) },
+    Scenario { name: "sensor-killed", run: Run::Alone(sensor_killed) },
+    Scenario { name: "losses", run: Run::Alone(losses) },
+    Scenario { name: "replay", run: Run::Alone(replay) },
+    Scenario { name: "bad-config", run: Run::Alone(bad_config) },
+    Scenario { name: "no-privileges", run: Run::Alone(no_privileges) },
+];
+
+fn server_before_sensor(start: &Start) -> Result<String> {
+    let place = Place::new()?;
+    let go = place.path("go");
+    let mut server = place.server("when", &[&text(&go)]).spawn()?;
+    let lab = Lab::at(place, start, "alerts", &[])?;
+    std::fs::write(&go, "")?;
+    finish(&mut server, Duration::from_secs(20))?;
+    lab.expect(server.id(), "server-shell", 1)?;
+    Ok(String::new())
+}
+
+fn sensor_killed(start: &Start) -> Result<String> {
+    let lab = Lab::new(start, &[])?;
+    let go = lab.place.path("go");
+    let tool = lab.place.path("tool");
+    let command = format!("while [ ! -e {} ]; do sleep 0.2; done; {} actor nothing; exit 0", text(&go), text(&tool));
+    let mut server = lab.place.server("spawn", &[&command]).spawn()?;
+    lab.expect(server.id(), "server-shell", 1)?;
+    let again = Lab::at(lab.kill()?, start, "alerts", &[])?;
+    std::fs::write(&go, "")?;
+    finish(&mut server, Duration::from_secs(20))?;
+    let alert = again.expect(server.id(), "server-shell", 1)?.remove(0);
+    if alert["sensor"]["lineage"][0]["pid"] != server.id() {
+        bail!("the lineage begins at {}", alert["sensor"]["lineage"][0]);
+    }
+    Ok("the shell is in the lineage after the restart".to_owned())
+}
+
+/// A sum over the series of `/metrics` whose names begin so.
+fn sum(metrics: &str, series: &[&str]) -> u64 {
+    let chosen = metrics.lines().filter(|line| series.iter().any(|name| line.starts_with(name)));
+    chosen.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+/// A ring of 64 KiB and a flood of programs: what was seen and what was lost is what was made.
+fn losses(start: &Start) -> Result<String> {
+    // Emulated, a program takes some ten times as long.
+    let count: u64 = if super::lab::emulated() { 2_000 } else { 20_000 };
+    let place = Place::new()?;
+    let lab = Lab::at(place, start, "alerts", &["kernel.process_ring_bytes=65536".to_owned()])?;
+    let total = |metrics: &str| {
+        let seen = ["fork", "exec", "exit"].map(|kind| format!("sensor_events_total{{kind=\"{kind}\"}}"));
+        let seen = sum(metrics, &[&seen[0], &seen[1], &seen[2]]);
+        (seen, sum(metrics, &["sensor_lost_events_total{ring=\"process\",reason=\"ring_full\"}"]))
+    };
+    let before = total(&lab.agent().metrics()?);
+    let mut server = lab.place.server("burst", &[&count.to_string()]).spawn()?;
+    finish(&mut server, Duration::from_secs(180))?;
+    std::thread::sleep(Duration::from_secs(2));
+    let metrics = lab.agent().metrics()?;
+    let after = total(&metrics);
+    let (seen, lost) = (after.0 - before.0, after.1 - before.1);
+    // fork, exec and exit of each; the server itself, and its second half.
+    let made = 3 * count + 5;
+    // Other programs of this machine are seen as well.
+    if seen + lost < made || seen + lost > made + made / 20 {
+        bail!("{made} were made, {seen} seen and {lost} counted as lost");
+    }
+    let tree = sum(&metrics, &["sensor_reconciliations_total{reason=\"loss\"}"]);
+    if lost > 0 && tree == 0 {
+        bail!("{lost} were lost, and procfs was not read again");
+    }
+    let socket = format!("agent.socket=\"{}\"", text(&lab.place.path("sensor.sock")));
+    let status = Command::new(&start.sensor).args(["status", "--json", "--set", &socket]).output()?;
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).context("sensor status")?;
+    if status["blind"] != false {
+        bail!("still blind: {status}");
+    }
+    Ok(format!("{made} made, {seen} seen, {lost} lost and counted"))
+}
+
+fn as_nobody(program: &Start, arguments: &[&str]) -> Result<Output> {
+    let mut command = Command::new(&program.sensor);
+    std::os::unix::process::CommandExt::uid(&mut command, 65_534);
+    command.args(arguments).output().context("starting the sensor as nobody")
+}
+
+fn replay(start: &Start) -> Result<String> {
+    let place = Place::new()?;
+    let (capture, socket) = (place.path("capture"), place.path("record.sock"));
+    let mut record = Command::new(&start.sensor);
+    record.args(["record", "--for", "60s", "-o"]).arg(&capture).stdout(Stdio::piped()).stderr(Stdio::null());
+    for setting in place.settings(start, "alerts") {
+        record.args(["--set", &setting]);
+    }
+    record.args(["--set", &format!("agent.socket=\"{}\"", text(&socket)), "--set", "metrics.listen=\"off\""]);
+    let mut record = record.spawn()?;
+    let begin = Instant::now();
+    while !socket.exists() && begin.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    let command = format!("{} actor nothing; exit 0", text(&place.path("tool")));
+    for (part, arguments) in [("spawn", vec![command.as_str()]), ("write", vec!["rename", "replayed.php"])] {
+        finish(&mut place.server(part, &arguments).spawn()?, Duration::from_secs(20))?;
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    command::output(command::command("sh").args(["-c", &format!("kill -TERM {}", record.id())]))?;
+    let live = wait_with_output(&mut record)?;
+    command::output(command::command("chmod").arg("-R").arg("a+rX").arg(&place.directory))?;
+    let extra = format!("catalogue.extra=[\"{}\"]", text(&place.path("catalogue")));
+    let replayed = as_nobody(start, &["replay", &text(&capture), "--json", "--set", &extra])?;
+    let alerts = live.iter().filter(|byte| **byte == b'\n').count();
+    if alerts < 2 || live != replayed.stdout {
+        bail!("{alerts} alerts live, {} bytes against {} in the replay", live.len(), replayed.stdout.len());
+    }
+    let whole = std::fs::read(&capture)?;
+    std::fs::write(place.path("cut"), &whole[..whole.len() - 3])?;
+    let cut = as_nobody(start, &["replay", &text(&place.path("cut")), "--set", &extra])?;
+    let said = String::from_utf8_lossy(&cut.stderr).into_owned();
+    if cut.status.code() != Some(1) || !said.contains(&format!("at byte {}", whole.len() - 3)) {
+        bail!("a cut capture: {} {said}", cut.status);
+    }
+    Ok(format!("{alerts} alerts, the same bytes"))
+}
+
+fn wait_with_output(child: &mut std::process::Child) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut pipe = child.stdout.take().context("the sensor's output")?;
+    std::io::Read::read_to_end(&mut pipe, &mut out)?;
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("the sensor ended with {status}");
+    }
+    Ok(out)
+}
+
+fn bad_config(start: &Start) -> Result<String> {
+    let place = Place::new()?;
+    let file = place.path("bad.toml");
+    std::fs::write(&file, "[kernel]\nhooks = \"fast\"\nproces_ring_bytes = 1\n[metrics]\nlisten = \"nowhere\"\n")?;
+    let output = Command::new(&start.sensor).arg("run").arg("--config").arg(&file).output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let told =
+        ["kernel.hooks", "fast", "trampoline", "proces_ring_bytes", "process_ring_bytes", "metrics.listen", "nowhere"];
+    let missing: Vec<&str> = told.into_iter().filter(|word| !said.contains(word)).collect();
+    if output.status.code() != Some(2) || !missing.is_empty() {
+        bail!("{}, and {missing:?} are not in: {said}", output.status);
+    }
+    Ok(String::new())
+}
+
+fn no_privileges(start: &Start) -> Result<String> {
+    let output = as_nobody(start, &["run"])?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.code() != Some(3) || !said.contains("CAP_SYS_ADMIN") {
+        bail!("{}: {said}", output.status);
+    }
+    Ok(String::new())
+}

@@ -1,0 +1,219 @@
+//! A sensor, a directory, and a server of our own below it.
+
+use crate::agent::Agent;
+use crate::{command, workspace};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How long an alert may take to come out; emulated machines are slow.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long nothing more must come out for it to be all.
+const QUIET: Duration = Duration::from_millis(700);
+/// Most lines that are kept.
+const MAX_LINES: usize = 200_000;
+
+/// What a lab is made with.
+pub struct Start {
+    /// The sensor's binary.
+    pub sensor: PathBuf,
+    /// The hook set.
+    pub hooks: String,
+}
+
+impl Start {
+    /// With the sensor that was built, unless another is named.
+    pub fn new(sensor: Option<PathBuf>, hooks: &str) -> Result<Self> {
+        let built = workspace::sensor();
+        let sensor = sensor.unwrap_or_else(|| if built.exists() { built } else { workspace::installed_sensor() });
+        if !sensor.exists() {
+            bail!("{} does not exist; build it with `cargo xtask build`", sensor.display());
+        }
+        Ok(Self { sensor, hooks: hooks.to_owned() })
+    }
+}
+
+/// A temporary directory with the server and its catalogue; removed at the end.
+pub struct Place {
+    /// Where everything is.
+    pub directory: PathBuf,
+}
+
+impl Place {
+    /// Makes it: `test-server` and `tool` are copies of this program, `www` is the server's component directory.
+    pub fn new() -> Result<Self> {
+        let unique = format!("sensor-lab-{}-{:?}", std::process::id(), std::thread::current().id());
+        let directory = std::env::temp_dir().join(unique.replace(['(', ')'], ""));
+        let place = Self { directory };
+        for name in ["www", "outside", "catalogue"] {
+            std::fs::create_dir_all(place.path(name))?;
+        }
+        for name in ["test-server", "tool"] {
+            std::fs::copy(command::myself()?, place.path(name)).context("copying this program")?;
+        }
+        let text = format!(
+            "[[server]]\nid = \"test-server\"\nroles = [\"app\"]\nexe = [{server:?}]\nexec_policy = \"never\"\n\
+             [[server.component]]\npath = {www:?}\nkind = \"script_docroot\"\n\
+             [[server.normal_child]]\nexe = [\"*/dash\", \"*/bash\"]\nargs = [\"sh -c {tool} actor nothing normal\"]\n\
+             below = [\"{tool}\"]\nreason = \"a test\"\n",
+            server = place.path("test-server").display().to_string(),
+            www = place.path("www").display().to_string(),
+            tool = place.path("tool").display(),
+        );
+        std::fs::write(place.path("catalogue/test.toml"), text)?;
+        Ok(place)
+    }
+
+    /// A path in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// The server, about to play `part`.
+    pub fn server(&self, part: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.path("test-server"));
+        command.args(["actor", part]).args(arguments).current_dir(&self.directory);
+        command.env("LAB", &self.directory).stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    }
+
+    /// Settings for the sensor: this catalogue, these hooks, JSON.
+    pub fn settings(&self, start: &Start, include: &str) -> Vec<String> {
+        vec![
+            "output.stdout.format=\"json\"".to_owned(),
+            format!("output.stdout.include={include:?}"),
+            format!("kernel.hooks={:?}", start.hooks),
+            format!("catalogue.extra=[{:?}]", self.path("catalogue").display().to_string()),
+        ]
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // What cannot be removed is in the temporary directory.
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// A running sensor that watches a server of ours.
+pub struct Lab {
+    /// The directory.
+    pub place: Place,
+    /// The hook set that the sensor reports.
+    pub set: String,
+    agent: Agent,
+    lines: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Lab {
+    /// Starts the sensor, with further settings.
+    pub fn new(start: &Start, settings: &[String]) -> Result<Self> {
+        Self::at(Place::new()?, start, "events", settings)
+    }
+
+    /// Starts the sensor for a place that is there already.
+    pub fn at(place: Place, start: &Start, include: &str, settings: &[String]) -> Result<Self> {
+        let mut all = place.settings(start, include);
+        all.extend_from_slice(settings);
+        let mut agent = Agent::start(&start.sensor, &place.directory, &all, Stdio::piped())?;
+        let out = agent.take_output().context("the sensor's output")?;
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&lines);
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                let Ok(value) = serde_json::from_str::<Value>(&line) else { continue };
+                // What is not about our own server is none of our business.
+                if value["sensor"]["server"]["id"] != "test-server" {
+                    continue;
+                }
+                if let Ok(mut lines) = kept.lock() {
+                    if lines.len() < MAX_LINES {
+                        lines.push(value);
+                    }
+                }
+            }
+        });
+        let log = std::fs::read_to_string(place.path("sensor.log")).unwrap_or_default();
+        let set =
+            if log.contains("trampoline") && !log.contains("set=\"tracepoint\"") { "trampoline" } else { "tracepoint" };
+        Ok(Self { place, set: set.to_owned(), agent, lines })
+    }
+
+    /// The sensor itself.
+    pub const fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
+    /// Kills the sensor, as `kill -9` does.
+    pub fn kill(self) -> Result<Place> {
+        self.agent.kill()?;
+        Ok(self.place)
+    }
+
+    /// Plays a part to its end; gives the server's pid.
+    pub fn play(&self, part: &str, arguments: &[&str]) -> Result<u32> {
+        let mut child = self.place.server(part, arguments).spawn().context("starting the server")?;
+        let pid = child.id();
+        finish(&mut child, PATIENCE)?;
+        Ok(pid)
+    }
+
+    /// Everything the sensor said of the server with that pid.
+    pub fn said(&self, server: u32) -> Vec<Value> {
+        let lines = self.lines.lock().map(|lines| lines.clone()).unwrap_or_default();
+        lines.into_iter().filter(|line| line["sensor"]["server"]["pid"] == server).collect()
+    }
+
+    /// Its alerts of a rule.
+    pub fn alerts(&self, server: u32, rule: &str) -> Vec<Value> {
+        let mut alerts = self.said(server);
+        alerts.retain(|line| line["event"]["kind"] == "alert" && line["rule"]["id"] == rule);
+        alerts
+    }
+
+    /// Waits for `wanted` alerts, and then that no further one comes.
+    pub fn expect(&self, server: u32, rule: &str, wanted: usize) -> Result<Vec<Value>> {
+        let begin = Instant::now();
+        while self.alerts(server, rule).len() < wanted && begin.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(QUIET);
+        let alerts = self.alerts(server, rule);
+        if alerts.len() != wanted {
+            let whys: Vec<String> = alerts.iter().map(|alert| alert["sensor"]["why"].to_string()).collect();
+            bail!("{} {rule} alerts instead of {wanted}: {}", alerts.len(), whys.join(" / "));
+        }
+        Ok(alerts)
+    }
+}
+
+/// Waits for a child; one that takes too long is killed.
+pub fn finish(child: &mut Child, patience: Duration) -> Result<()> {
+    let begin = Instant::now();
+    while begin.elapsed() < patience {
+        if let Some(status) = child.try_wait()? {
+            if !status.success() {
+                bail!("the actor failed: {status}");
+            }
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill()?;
+    child.wait()?;
+    bail!("the actor did not end within {} s", patience.as_secs())
+}
+
+/// A path as text.
+pub fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Whether this is one of our own virtual machines.
+pub fn emulated() -> bool {
+    std::fs::read_to_string("/etc/hostname").is_ok_and(|name| name.trim() == "sensor-vm")
+}

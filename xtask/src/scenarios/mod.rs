@@ -1,0 +1,97 @@
+//! `cargo xtask scenarios`: attacks, evasions and ordinary work on a real kernel, and what the sensor says of them.
+//!
+//! The same scenarios run live as root and in the virtual machines. Each plays its part as a server of its own (a copy of
+//! this program, which an extra catalogue file names), so nothing else on the machine is touched or looked at: what the
+//! sensor says of processes that are not below that server is dropped unread.
+
+mod actor;
+mod alone;
+mod counts;
+mod lab;
+mod lineage;
+mod paths;
+
+pub use actor::act;
+
+use crate::report::{Check, Tally};
+use anyhow::{Result, bail};
+use lab::{Lab, Start};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// `cargo xtask scenarios`.
+#[derive(Default, clap::Args)]
+pub struct Options {
+    /// Only these.
+    names: Vec<String>,
+    /// The hook set: auto, trampoline or tracepoint.
+    #[arg(long, default_value = "auto")]
+    hooks: String,
+    /// The sensor; target/release/sensor, or the installed one in a virtual machine.
+    #[arg(long)]
+    sensor: Option<PathBuf>,
+}
+
+/// One scenario: its name, and what has to happen.
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    name: &'static str,
+    run: Run,
+}
+
+/// How a scenario runs.
+#[derive(Clone, Copy)]
+enum Run {
+    /// In the lab that all share.
+    Shared(fn(&mut Lab) -> Result<String>),
+    /// With a sensor of its own.
+    Alone(fn(&Start) -> Result<String>),
+}
+
+/// All of them.
+fn all() -> Vec<Scenario> {
+    [lineage::SCENARIOS, paths::SCENARIOS, counts::SCENARIOS, alone::SCENARIOS].concat()
+}
+
+/// Runs those that were asked for; prints each and the closing line.
+pub fn run(options: &Options) -> Result<()> {
+    let chosen: Vec<Scenario> = all()
+        .into_iter()
+        .filter(|scenario| options.names.is_empty() || options.names.iter().any(|name| name == scenario.name))
+        .collect();
+    if chosen.is_empty() {
+        bail!("no such scenario; there are: {}", all().iter().map(|one| one.name).collect::<Vec<_>>().join(", "));
+    }
+    let start = Start::new(options.sensor.clone(), &options.hooks)?;
+    let mut shared = None;
+    let mut checks = Vec::new();
+    for scenario in chosen {
+        let begin = Instant::now();
+        let result = match scenario.run {
+            Run::Alone(run) => {
+                // The other sensor would take part of the processor, and the address.
+                shared = None;
+                run(&start)
+            }
+            Run::Shared(run) => in_shared(&mut shared, &start, run),
+        };
+        let result = result.map_err(|error| {
+            error.context(format!("again: cargo xtask scenarios --hooks {} {}", options.hooks, scenario.name))
+        });
+        let check = Check::of(scenario.name, result, begin.elapsed().as_secs_f64());
+        check.announce();
+        checks.push(check);
+    }
+    drop(shared);
+    Tally::of(&checks).close()
+}
+
+fn in_shared(shared: &mut Option<Lab>, start: &Start, run: fn(&mut Lab) -> Result<String>) -> Result<String> {
+    if shared.is_none() {
+        *shared = Some(Lab::new(start, &[])?);
+    }
+    match shared {
+        Some(lab) => run(lab),
+        None => bail!("the lab was not made"),
+    }
+}
