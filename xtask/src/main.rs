@@ -69,7 +69,7 @@ enum Command {
         part: String,
         /// Its arguments.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
+        arguments: Vec<std::ffi::OsString>,
     },
     /// What runs inside a virtual machine.
     #[command(hide = true)]

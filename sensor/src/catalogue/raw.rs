@@ -59,31 +59,6 @@ struct RawChild {
     reason: String,
 }
 
-/// Names of scripts that web servers run, and of files that change what they run.
-const SCRIPTS: &[&str] = &[
-    "*.php",
-    "*.php[0-9]",
-    "*.phtml",
-    "*.phar",
-    "*.pht",
-    "*.phps",
-    "*.inc",
-    "*.shtml",
-    "*.jsp",
-    "*.jspx",
-    "*.jspf",
-    "*.cgi",
-    "*.fcgi",
-    "*.pl",
-    "*.py",
-    "*.rb",
-    "*.lua",
-    ".htaccess",
-    ".user.ini",
-];
-const MODULES: &[&str] = &["*.so", "*.so.[0-9]*"];
-const WEBAPPS: &[&str] = &["*.jsp", "*.jspx", "*.jspf", "*.war", "*.ear", "*.jar", "*.class", "web.xml"];
-
 /// Servers of one text, or everything that is wrong with it.
 pub fn parse(file: &str, text: &str) -> Result<Vec<ServerKind>, Vec<Problem>> {
     let problem = |message: String| Problem { file: file.to_owned(), message };
@@ -139,13 +114,7 @@ fn resolve_component(id: &str, raw: RawComponent, report: &mut dyn FnMut(String)
 }
 
 fn default_files(kind: ComponentKind) -> Vec<String> {
-    let names = match kind {
-        ComponentKind::ScriptDocroot => SCRIPTS,
-        ComponentKind::NativeModule | ComponentKind::SqlExtension => MODULES,
-        ComponentKind::Webapp => WEBAPPS,
-        ComponentKind::ExecScript | ComponentKind::AppSource | ComponentKind::ConfigLoader => &[],
-    };
-    names.iter().map(|name| (*name).to_owned()).collect()
+    kind.usual_files().iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn resolve_child(id: &str, raw: RawChild, report: &mut dyn FnMut(String)) -> NormalChild {

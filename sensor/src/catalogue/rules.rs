@@ -51,6 +51,33 @@ pub enum ExecPolicy {
     Common,
 }
 
+/// Names of scripts that web servers run, and of files that change what they run.
+const SCRIPTS: &[&str] = &[
+    "*.php",
+    "*.php[0-9]",
+    "*.phtml",
+    "*.phar",
+    "*.pht",
+    "*.phps",
+    "*.inc",
+    "*.shtml",
+    "*.jsp",
+    "*.jspx",
+    "*.jspf",
+    "*.cgi",
+    "*.fcgi",
+    "*.pl",
+    "*.py",
+    "*.rb",
+    "*.lua",
+    ".htaccess",
+    ".user.ini",
+];
+const MODULES: &[&str] = &["*.so", "*.so.[0-9]*"];
+const WEBAPPS: &[&str] = &["*.jsp", "*.jspx", "*.jspf", "*.war", "*.ear", "*.jar", "*.class", "web.xml"];
+/// Code that runtimes load; not compiled caches, which they write themselves.
+const SOURCES: &[&str] = &["*.js", "*.mjs", "*.cjs", "*.py", "*.rb", "*.php", "*.jar", "*.so", "*.node"];
+
 /// What a component directory holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -72,6 +99,41 @@ pub enum ComponentKind {
 }
 
 impl ComponentKind {
+    /// All kinds.
+    pub const ALL: [Self; 7] = [
+        Self::ScriptDocroot,
+        Self::NativeModule,
+        Self::ExecScript,
+        Self::AppSource,
+        Self::Webapp,
+        Self::SqlExtension,
+        Self::ConfigLoader,
+    ];
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Names of the files that are loaded from directories of this kind, unless the catalogue says otherwise; none for
+    /// all.
+    pub const fn usual_files(self) -> &'static [&'static str] {
+        match self {
+            Self::ScriptDocroot => SCRIPTS,
+            Self::NativeModule | Self::SqlExtension => MODULES,
+            Self::Webapp => WEBAPPS,
+            Self::AppSource => SOURCES,
+            Self::ExecScript | Self::ConfigLoader => &[],
+        }
+    }
+
+    /// Whether a file of that name is usually loaded from directories of this kind.
+    pub fn usually_loads(self, path: &[u8]) -> bool {
+        let name = base_name(path).to_ascii_lowercase();
+        let files = self.usual_files();
+        files.is_empty() || files.iter().any(|file| Pattern::path(file).is_ok_and(|file| file.is_match(&name)))
+    }
+
     /// The name in the catalogue.
     pub const fn name(self) -> &'static str {
         match self {

@@ -7,7 +7,7 @@
 //! One finding for a file and a writer.
 
 use super::{Context, Detector, Finding, Severity};
-use crate::catalogue::{Component, ServerKind, base_name};
+use crate::catalogue::{Component, ComponentKind, ServerKind, base_name};
 use crate::event::{Body, Event, File};
 use crate::tree::lineage::Server;
 use crate::tree::{Node, NodeId};
@@ -138,7 +138,10 @@ fn is_write(file: &File) -> bool {
 fn loaded(kind: &ServerKind, component: &str, path: &[u8]) -> bool {
     let of_kind: Vec<&Component> = kind.components.iter().filter(|known| known.kind.name() == component).collect();
     // A directory that was found in the server's configuration is of a kind that the catalogue may not list for it.
-    of_kind.is_empty() || of_kind.iter().any(|known| known.loads(path))
+    match ComponentKind::from_name(component) {
+        Some(kind) if of_kind.is_empty() => kind.usually_loads(path),
+        _ => of_kind.iter().any(|known| known.loads(path)),
+    }
 }
 
 fn expected(

@@ -121,7 +121,7 @@ fn judge<'a>(id: NodeId, context: &Context<'a>) -> Option<Judged<'a>> {
     let node = context.tree.node(id)?;
     let (server, kind) = context.server(node.lineage)?;
     let image = node.image.as_deref()?;
-    if node.key.same_as(server.root) && node.previous.is_empty() || kind.owns(image) {
+    if kind.owns(image) {
         return None;
     }
     let below = below_server(id, server.root, kind, context);
@@ -143,10 +143,7 @@ fn judge<'a>(id: NodeId, context: &Context<'a>) -> Option<Judged<'a>> {
 
 /// The nodes from `id` upwards that run something else than the server, nearest first.
 fn below_server<'a>(id: NodeId, root: ProcessKey, kind: &ServerKind, context: &Context<'a>) -> Vec<&'a Node> {
-    let own = |node: &Node| {
-        node.key.same_as(root)
-            || node.image.as_deref().is_some_and(|image| kind.owns(image)) && node.previous.is_empty()
-    };
+    let own = |node: &Node| node.image.iter().chain(&node.previous).all(|image| kind.owns(image));
     let mut below: Vec<&Node> = Vec::new();
     for (_, node) in context.tree.ancestors(id) {
         if node.lineage == 0 || !below.is_empty() && own(node) {

@@ -42,8 +42,8 @@ pub fn discover(server: &str, facts: &Facts<'_>) -> Vec<Wanted> {
         "postgresql" => beside_executable(facts, "lib"),
         "mysql-mariadb" => arguments.path(&["--plugin-dir", "--plugin_dir"]).map(module).into_iter().collect(),
         "tomcat" => tomcat(&arguments),
-        "php-fpm" => Vec::new(),
-        _ => application(facts, &arguments),
+        "nodejs" | "python" | "python-wsgi" | "java" => application(facts, &arguments),
+        _ => Vec::new(),
     }
 }
 

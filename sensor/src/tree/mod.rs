@@ -233,7 +233,9 @@ impl Tree {
         // A key from procfs becomes exact.
         node.key = event.process;
         node.confirmed_boottime_ns = now;
-        if let Some(image) = node.image.take().filter(|_| node.lineage != 0 && node.exec_boottime_ns.is_some()) {
+        if let Some(image) =
+            node.image.take().filter(|_| node.lineage != 0 && (node.has_executed() || node.missed_fork))
+        {
             if node.previous.len() == MAX_PREVIOUS {
                 node.previous.remove(0);
             }

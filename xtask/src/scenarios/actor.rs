@@ -1,7 +1,7 @@
 //! What the server of the scenarios does: real system calls, in processes of its own.
 
 use anyhow::{Context, Result, bail};
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,9 +13,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Plays a part: `xtask actor PART ARGUMENT...`.
-pub fn act(part: &str, arguments: &[String]) -> Result<()> {
+pub fn act(part: &str, arguments: &[OsString]) -> Result<()> {
     let lab = PathBuf::from(std::env::var_os("LAB").unwrap_or_default());
-    let argument = |at: usize| arguments.get(at).map(String::as_str).unwrap_or_default();
+    let argument = |at: usize| arguments.get(at).and_then(|argument| argument.to_str()).unwrap_or_default();
     match part {
         "nothing" => Ok(()),
         "spawn" => wait_for(Command::new("sh").args(["-c", argument(0)])),

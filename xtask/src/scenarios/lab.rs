@@ -99,6 +99,25 @@ impl Drop for Place {
     }
 }
 
+/// A server that just runs: its component directory is watched as long as it does, whoever else comes and goes.
+pub struct Resident(Child);
+
+impl Resident {
+    /// Starts it.
+    pub fn new(place: &Place) -> Result<Self> {
+        let never = text(&place.path("never"));
+        Ok(Self(place.server("when", &[&never]).spawn().context("starting the resident server")?))
+    }
+}
+
+impl Drop for Resident {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A running sensor that watches a server of ours.
 pub struct Lab {
     /// The directory.
@@ -106,6 +125,7 @@ pub struct Lab {
     /// The hook set that the sensor reports.
     pub set: String,
     agent: Agent,
+    resident: Resident,
     lines: Arc<Mutex<Vec<Value>>>,
 }
 
@@ -117,6 +137,7 @@ impl Lab {
 
     /// Starts the sensor for a place that is there already.
     pub fn at(place: Place, start: &Start, include: &str, settings: &[String]) -> Result<Self> {
+        let resident = Resident::new(&place)?;
         let mut all = place.settings(start, include);
         all.extend_from_slice(settings);
         let mut agent = Agent::start(&start.sensor, &place.directory, &all, Stdio::piped())?;
@@ -140,7 +161,7 @@ impl Lab {
         let log = std::fs::read_to_string(place.path("sensor.log")).unwrap_or_default();
         let set =
             if log.contains("trampoline") && !log.contains("set=\"tracepoint\"") { "trampoline" } else { "tracepoint" };
-        Ok(Self { place, set: set.to_owned(), agent, lines })
+        Ok(Self { place, set: set.to_owned(), agent, resident, lines })
     }
 
     /// The sensor itself.
@@ -150,8 +171,10 @@ impl Lab {
 
     /// Kills the sensor, as `kill -9` does.
     pub fn kill(self) -> Result<Place> {
-        self.agent.kill()?;
-        Ok(self.place)
+        let Self { place, agent, resident, .. } = self;
+        agent.kill()?;
+        drop(resident);
+        Ok(place)
     }
 
     /// Plays a part to its end; gives the server's pid.
