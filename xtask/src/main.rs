@@ -9,11 +9,13 @@ mod build;
 mod ci;
 mod command;
 mod demo;
+mod ear;
 mod ebpf;
 mod guest;
 mod report;
 mod run;
 mod scenarios;
+mod servers;
 mod setup;
 mod test;
 mod tidy;
@@ -62,6 +64,8 @@ enum Command {
     Bench(bench::Options),
     /// Run attack and evasion scenarios against the sensor, as root.
     Scenarios(scenarios::Options),
+    /// Attack real servers on loopback, and use them, as root.
+    Servers,
     /// What plays a server in the scenarios.
     #[command(hide = true)]
     Actor {
@@ -99,6 +103,7 @@ fn run(command: Command) -> Result<()> {
         Command::Test(options) => test::run(&options),
         Command::Ci(options) => ci::run(&options),
         Command::Tidy => tidy::run(),
+        Command::Servers => servers::run(),
         Command::Scenarios(options) => scenarios::run(&options),
         Command::Actor { part, arguments } => scenarios::act(&part, &arguments),
         Command::Vm(options) => vm::run(&options),

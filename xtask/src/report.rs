@@ -46,11 +46,6 @@ impl Check {
         Self { name: name.into(), outcome, detail, seconds }
     }
 
-    /// A check that cannot be tried here, and why.
-    pub fn skipped(name: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { name: name.into(), outcome: Outcome::Skipped, detail: reason.into(), seconds: 0.0 }
-    }
-
     /// Says how it came out: for people, or as a [`Message`] where [`AS_MESSAGES`] is set.
     pub fn announce(&self) {
         if std::env::var_os(AS_MESSAGES).is_some() {
@@ -158,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_message_survives_the_console() {
-        let check = Check::skipped("x", "because \"so\"");
+        let check = Check::of("x", Ok("because \"so\"".to_owned()), 0.5);
         let message = Message::Check(check);
         let line = format!("[    2.1] noise {MARK}{}\r\n", serde_json::to_string(&message).unwrap());
         assert_eq!(Message::read(&line), Some(message));

@@ -5,10 +5,11 @@
 
 mod raw;
 mod rules;
+mod suspicion;
 
-pub use rules::{
-    Component, ComponentKind, ExecPolicy, NormalChild, Pattern, Role, ServerKind, Suspicion, command_line, suspicion,
-};
+pub use rules::{Component, ComponentKind, ExecPolicy, NormalChild, Pattern, Role, ServerKind, command_line};
+
+pub use suspicion::{Suspicion, suspicion};
 
 use crate::event::Exec;
 use bstr::ByteSlice;

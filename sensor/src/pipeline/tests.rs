@@ -1,11 +1,8 @@
 //! Losses, exceptions, replay.
 
 use super::*;
-use crate::capture::{Header, Reader, Writer};
 use crate::catalogue::Pattern;
 use crate::detect::Detector;
-use crate::encode::encode;
-use crate::replay::replay;
 use crate::testing::*;
 
 const MASTER: ProcessKey = key(100, 100);
@@ -64,22 +61,4 @@ fn alerts_while_losses_are_not_healed_say_so() {
     assert!(told[0].contains("\"blind\":true"), "{told:?}");
     core.apply(&healed(4000));
     assert_eq!(core.blind(5000 * MS), (2000 * MS, false));
-}
-
-#[test]
-fn a_replay_gives_the_same_bytes() {
-    let header = Header { sensor_version: "test".into(), host: settings(Vec::new()).host };
-    let mut bytes = Vec::new();
-    let mut writer = Writer::new(&mut bytes, &header).unwrap();
-    for event in attack() {
-        writer.frame(&encode(&event)).unwrap();
-    }
-    let live = alerts(&mut Core::new(settings(Vec::new())), &attack());
-    let (mut reader, read) = Reader::new(bytes.as_slice()).unwrap();
-    assert_eq!(read, header);
-    let mut replayed = Vec::new();
-    let summary =
-        replay(&mut reader, &mut Core::new(settings(Vec::new())), &mut |alert| replayed.push(alert.to_json()));
-    assert_eq!(summary.unwrap().alerts, 1);
-    assert_eq!(replayed, live);
 }

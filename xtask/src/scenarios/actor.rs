@@ -19,6 +19,10 @@ pub fn act(part: &str, arguments: &[OsString]) -> Result<()> {
     match part {
         "nothing" => Ok(()),
         "spawn" => wait_for(Command::new("sh").args(["-c", argument(0)])),
+        "bytes" => {
+            let argument = std::os::unix::ffi::OsStrExt::from_bytes(b"a\xffb");
+            wait_for(Command::new(lab.join("tool")).args(["actor", "nothing"]).arg::<&std::ffi::OsStr>(argument))
+        }
         "double-fork" => in_child(&mut || {
             fork_off(&mut || {
                 pause(100);
@@ -145,7 +149,7 @@ fn from_thread(lab: &Path) -> Result<()> {
     std::thread::scope(|scope| {
         scope.spawn(|| pause(300));
         let spawning = scope.spawn(|| wait_for(Command::new("sh").args(["-c", &command])));
-        spawning.join().map_or_else(|_| bail!("the thread panicked"), |result| result)
+        spawning.join().unwrap_or_else(|_| bail!("the thread panicked"))
     })
 }
 

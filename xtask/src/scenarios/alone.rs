@@ -130,7 +130,7 @@ fn replay(start: &Start) -> Result<String> {
     command::output(command::command("chmod").arg("-R").arg("a+rX").arg(&place.directory))?;
     let extra = format!("catalogue.extra=[\"{}\"]", text(&place.path("catalogue")));
     let replayed = as_nobody(start, &["replay", &text(&capture), "--json", "--set", &extra])?;
-    let alerts = live.iter().filter(|byte| **byte == b'\n').count();
+    let alerts = String::from_utf8_lossy(&live).lines().count();
     if alerts < 2 || live != replayed.stdout {
         bail!("{alerts} alerts live, {} bytes against {} in the replay", live.len(), replayed.stdout.len());
     }

@@ -1,21 +1,16 @@
 //! A sensor, a directory, and a server of our own below it.
 
 use crate::agent::Agent;
+use crate::ear::Ear;
 use crate::{command, workspace};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long an alert may take to come out; emulated machines are slow.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long nothing more must come out for it to be all.
-const QUIET: Duration = Duration::from_millis(700);
-/// Most lines that are kept.
-const MAX_LINES: usize = 200_000;
 
 /// What a lab is made with.
 pub struct Start {
@@ -126,7 +121,7 @@ pub struct Lab {
     pub set: String,
     agent: Agent,
     resident: Resident,
-    lines: Arc<Mutex<Vec<Value>>>,
+    ear: Ear,
 }
 
 impl Lab {
@@ -142,26 +137,12 @@ impl Lab {
         all.extend_from_slice(settings);
         let mut agent = Agent::start(&start.sensor, &place.directory, &all, Stdio::piped())?;
         let out = agent.take_output().context("the sensor's output")?;
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&lines);
-        std::thread::spawn(move || {
-            for line in BufReader::new(out).lines().map_while(Result::ok) {
-                let Ok(value) = serde_json::from_str::<Value>(&line) else { continue };
-                // What is not about our own server is none of our business.
-                if value["sensor"]["server"]["id"] != "test-server" {
-                    continue;
-                }
-                if let Ok(mut lines) = kept.lock() {
-                    if lines.len() < MAX_LINES {
-                        lines.push(value);
-                    }
-                }
-            }
-        });
+        // What is not about our own server is none of our business.
+        let ear = Ear::new(out, |line| line["sensor"]["server"]["id"] == "test-server");
         let log = std::fs::read_to_string(place.path("sensor.log")).unwrap_or_default();
         let set =
             if log.contains("trampoline") && !log.contains("set=\"tracepoint\"") { "trampoline" } else { "tracepoint" };
-        Ok(Self { place, set: set.to_owned(), agent, resident, lines })
+        Ok(Self { place, set: set.to_owned(), agent, resident, ear })
     }
 
     /// The sensor itself.
@@ -187,30 +168,12 @@ impl Lab {
 
     /// Everything the sensor said of the server with that pid.
     pub fn said(&self, server: u32) -> Vec<Value> {
-        let lines = self.lines.lock().map(|lines| lines.clone()).unwrap_or_default();
-        lines.into_iter().filter(|line| line["sensor"]["server"]["pid"] == server).collect()
-    }
-
-    /// Its alerts of a rule.
-    pub fn alerts(&self, server: u32, rule: &str) -> Vec<Value> {
-        let mut alerts = self.said(server);
-        alerts.retain(|line| line["event"]["kind"] == "alert" && line["rule"]["id"] == rule);
-        alerts
+        self.ear.said(server)
     }
 
     /// Waits for `wanted` alerts, and then that no further one comes.
     pub fn expect(&self, server: u32, rule: &str, wanted: usize) -> Result<Vec<Value>> {
-        let begin = Instant::now();
-        while self.alerts(server, rule).len() < wanted && begin.elapsed() < PATIENCE {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        std::thread::sleep(QUIET);
-        let alerts = self.alerts(server, rule);
-        if alerts.len() != wanted {
-            let whys: Vec<String> = alerts.iter().map(|alert| alert["sensor"]["why"].to_string()).collect();
-            bail!("{} {rule} alerts instead of {wanted}: {}", alerts.len(), whys.join(" / "));
-        }
-        Ok(alerts)
+        self.ear.expect(server, rule, wanted)
     }
 }
 

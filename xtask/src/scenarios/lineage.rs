@@ -1,6 +1,6 @@
 //! Lineage survives whatever a process does to hide where it comes from; ordinary children are quiet.
 
-use super::lab::{Lab, text};
+use super::lab::{Lab, emulated, text};
 use super::{Run, Scenario};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -32,14 +32,16 @@ fn whole_lineage(lab: &Lab, server: u32, alert: &Value) -> Result<String> {
     let lineage = alert["sensor"]["lineage"].as_array().context("sensor.lineage")?;
     let executables: Vec<&str> = lineage.iter().filter_map(|program| program["executable"].as_str()).collect();
     let (first, last) = (executables.first().copied(), executables.last().copied());
+    let is_shell = |path: &str| path.ends_with("/dash") || path.ends_with("/bash") || path.ends_with("/sh");
     if first != Some(&text(&lab.place.path("test-server"))) || lineage[0]["pid"] != server {
         bail!("the lineage begins at {first:?}, pid {}", lineage[0]["pid"]);
     }
-    if last != Some(&text(&lab.place.path("tool"))) {
+    // A shell's alert waits 50 ms for its command; emulated, that may be too short, and it ends at the shell.
+    let ends_at_shell = emulated() && last.is_some_and(is_shell);
+    if last != Some(&text(&lab.place.path("tool"))) && !ends_at_shell {
         bail!("the lineage ends at {last:?}: {executables:?}");
     }
-    let shell = executables.len().checked_sub(2).map(|at| executables[at]);
-    if !shell.is_some_and(|shell| shell.ends_with("/dash") || shell.ends_with("/bash") || shell.ends_with("/sh")) {
+    if !executables.iter().rev().take(2).any(|path| is_shell(path)) {
         bail!("no shell stands before the last: {executables:?}");
     }
     if alert["process"]["executable"] != last.unwrap_or_default() {
@@ -87,9 +89,7 @@ fn hidden(lab: &mut Lab) -> Result<String> {
 }
 
 fn bytes(lab: &mut Lab) -> Result<String> {
-    // The shell makes the byte; the argument that the kernel sees is no UTF-8.
-    let command = format!("{} actor nothing \"$(printf 'a\\377b')\"", text(&lab.place.path("tool")));
-    let server = lab.play("spawn", &[&command])?;
+    let server = lab.play("bytes", &[])?;
     let alert = lab.expect(server, "server-shell", 1)?.remove(0);
     let raw = &alert["sensor"]["raw"]["process.args.3"];
     if raw != "Yf9i" {

@@ -117,6 +117,11 @@ fi
 DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends -o Dpkg::Use-Pty=0 "$@" > /dev/null
 "#;
 
+/// Installs a package once more, as an upgrade would.
+pub fn reinstall(package: &str) -> Result<()> {
+    install(&["--reinstall", package])
+}
+
 fn install(packages: &[&str]) -> Result<()> {
     let status = command::as_root("sh")?.args(["-c", INSTALL, "install"]).args(packages).status()?;
     if !status.success() {

@@ -1,0 +1,70 @@
+//! Listening to what a sensor says, and to nothing that is not about processes of our own.
+
+use anyhow::{Result, bail};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How long an alert may take to come out; emulated machines are slow.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long nothing more must come out for it to be all.
+const QUIET: Duration = Duration::from_millis(700);
+/// Most lines that are kept.
+const MAX_LINES: usize = 200_000;
+
+/// Lines of JSON that a sensor wrote.
+#[derive(Clone, Default)]
+pub struct Ear {
+    lines: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Ear {
+    /// Listens in a thread of its own; what `ours` says no to is dropped unread.
+    pub fn new(out: impl Read + Send + 'static, ours: impl Fn(&Value) -> bool + Send + 'static) -> Self {
+        let ear = Self::default();
+        let lines = Arc::clone(&ear.lines);
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                let Ok(value) = serde_json::from_str::<Value>(&line) else { continue };
+                if !ours(&value) {
+                    continue;
+                }
+                if let Ok(mut lines) = lines.lock()
+                    && lines.len() < MAX_LINES
+                {
+                    lines.push(value);
+                }
+            }
+        });
+        ear
+    }
+
+    /// Everything that was said of the server with that pid.
+    pub fn said(&self, server: u32) -> Vec<Value> {
+        let lines = self.lines.lock().map(|lines| lines.clone()).unwrap_or_default();
+        lines.into_iter().filter(|line| line["sensor"]["server"]["pid"] == server).collect()
+    }
+
+    /// Alerts of a rule about that server.
+    pub fn alerts(&self, server: u32, rule: &str) -> Vec<Value> {
+        let mut alerts = self.said(server);
+        alerts.retain(|line| line["event"]["kind"] == "alert" && line["rule"]["id"] == rule);
+        alerts
+    }
+
+    /// Waits until there are `wanted` alerts in all, and then that no further one comes.
+    pub fn expect(&self, server: u32, rule: &str, wanted: usize) -> Result<Vec<Value>> {
+        let begin = Instant::now();
+        while self.alerts(server, rule).len() < wanted && begin.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(QUIET);
+        let alerts = self.alerts(server, rule);
+        if alerts.len() != wanted {
+            let whys: Vec<String> = alerts.iter().map(|alert| alert["sensor"]["why"].to_string()).collect();
+            bail!("{} {rule} alerts instead of {wanted}: {}", alerts.len(), whys.join(" / "));
+        }
+        Ok(alerts)
+    }
+}
