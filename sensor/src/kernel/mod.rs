@@ -147,10 +147,16 @@ impl Sensor {
 
     /// Watches a directory and everything below it. `pid` is a process in whose root `path` is meant.
     pub fn watch(&mut self, pid: u32, path: &Path, key: WatchKey, watch: u32) -> Result<()> {
-        if let Some(fanotify) = &mut self.fanotify {
-            fanotify.watch(pid, path, watch)?;
+        self.filter.watch(key, watch)?;
+        // A file system without an id (tmpfs before 5.13) or file handles cannot have marks.
+        if let Some(Err(error)) = self.fanotify.as_mut().map(|fanotify| fanotify.watch(pid, path, watch)) {
+            tracing::warn!(
+                path = %path.display(),
+                error = format!("{error:#}"),
+                "fanotify cannot watch this directory: only files that servers open for writing are seen there"
+            );
         }
-        self.filter.watch(key, watch)
+        Ok(())
     }
 
     /// What was lost since the last call.

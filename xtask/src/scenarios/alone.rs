@@ -120,7 +120,7 @@ fn replay(start: &Start) -> Result<String> {
     }
     std::thread::sleep(Duration::from_secs(1));
     let command = format!("{} actor nothing; exit 0", text(&place.path("tool")));
-    for (part, arguments) in [("spawn", vec![command.as_str()]), ("write", vec!["rename", "replayed.php"])] {
+    for (part, arguments) in [("spawn", vec![command.as_str()]), ("write", vec!["plainly", "replayed.php"])] {
         finish(&mut place.server(part, &arguments).spawn()?, Duration::from_secs(20))?;
     }
     std::thread::sleep(Duration::from_secs(1));

@@ -166,6 +166,11 @@ impl Lab {
         Ok(pid)
     }
 
+    /// Whether the sensor's log has these words.
+    pub fn logged(&self, words: &str) -> bool {
+        std::fs::read_to_string(self.place.path("sensor.log")).is_ok_and(|log| log.contains(words))
+    }
+
     /// Everything the sensor said of the server with that pid.
     pub fn said(&self, server: u32) -> Vec<Value> {
         self.ear.said(server)

@@ -21,6 +21,9 @@ pub const SCENARIOS: &[Scenario] = &[
 fn written(lab: &mut Lab, how: &str) -> Result<String> {
     let name = format!("{how}.php");
     let server = lab.play("write", &[how, &name])?;
+    if matches!(how, "hard-link" | "rename" | "symlink") && lab.logged("fanotify cannot watch this directory") {
+        return Ok("not seen: no marks on this kernel's tmpfs, and the sensor says so".to_owned());
+    }
     let alert = lab.expect(server, "component-write", 1)?.remove(0);
     let real = text(&lab.place.path("www").join(&name));
     if alert["file"]["path"] != real.as_str() {
