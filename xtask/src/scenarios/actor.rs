@@ -205,6 +205,10 @@ fn create(path: &Path) -> Result<()> {
 fn write_as(how: &str, name: &Path, lab: &Path) -> Result<()> {
     let (www, outside) = (lab.join("www"), lab.join("outside"));
     let (real, away) = (www.join(name), outside.join(name));
+    // Left by an earlier try, if there was one.
+    for old in [&real, &away] {
+        let _ = fs::remove_file(old);
+    }
     match how {
         "plainly" => create(&real),
         "symlinked-directory" => {
