@@ -32,9 +32,18 @@ impl ProcessKey {
         Self { start_boottime_ns, tgid, reserved: 0 }
     }
 
-    /// Whether both name the same process, when either may come from procfs with its coarser clock.
+    /// Whether both name the same process, when either may come from procfs with its coarser clock. Two keys from the
+    /// kernel must be equal: with a small `pid_max` a pid is used again within one tick.
     pub const fn same_as(self, other: Self) -> bool {
-        self.tgid == other.tgid && self.start_boottime_ns / PROCFS_TICK_NS == other.start_boottime_ns / PROCFS_TICK_NS
+        let coarse = self.is_coarse() || other.is_coarse();
+        let same_tick = self.start_boottime_ns / PROCFS_TICK_NS == other.start_boottime_ns / PROCFS_TICK_NS;
+        self.tgid == other.tgid && (self.start_boottime_ns == other.start_boottime_ns || coarse && same_tick)
+    }
+
+    /// Whether the start time is in whole clock ticks, as procfs gives it. One process in ten million really started at
+    /// such a nanosecond; its key is then only compared less strictly.
+    pub const fn is_coarse(self) -> bool {
+        self.start_boottime_ns.is_multiple_of(PROCFS_TICK_NS)
     }
 
     /// Whether this names a process at all.

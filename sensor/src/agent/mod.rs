@@ -231,12 +231,12 @@ impl Agent {
         if reconcile {
             self.metrics.reconciled("loss");
             self.read_procfs();
-            self.push(Body::Healed, ProcessKey::NONE);
         }
     }
 
     fn read_procfs(&mut self) {
         self.waiting.extend(Procfs::default().snapshot().iter().map(encode));
+        self.push(Body::Healed, ProcessKey::NONE);
     }
 
     fn watch(&mut self, process: ProcessKey, server: &str) {

@@ -118,11 +118,15 @@ fn ancestry(pid: u32, core: &Core) -> Value {
     json!({"roots": [tree], "cut": drawing.cut})
 }
 
-/// All servers with everything below them.
+/// All lineages that live: below a server's first process, and what outlived it.
 fn all_servers(core: &Core) -> Value {
     let mut drawing = Drawing::new(core);
-    let live = core.servers.iter().filter(|server| server.ended_boottime_ns.is_none());
-    let roots: Vec<Value> = live.filter_map(|server| drawing.below(core.tree.find(server.root)?, 0)).collect();
+    let above = |node: &Node| core.tree.parent(node).and_then(|id| core.tree.node(id));
+    let inside = |node: &Node| above(node).is_some_and(|parent| parent.is_live() && parent.lineage != 0);
+    let tops = core.tree.live_nodes().filter(|(_, node)| node.lineage != 0 && !inside(node));
+    let mut tops: Vec<NodeId> = tops.map(|(id, _)| id).collect();
+    tops.sort_unstable();
+    let roots: Vec<Value> = tops.into_iter().filter_map(|id| drawing.below(id, 0)).collect();
     json!({"roots": roots, "cut": drawing.cut})
 }
 

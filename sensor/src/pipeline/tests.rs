@@ -62,3 +62,55 @@ fn alerts_while_losses_are_not_healed_say_so() {
     core.apply(&healed(4000));
     assert_eq!(core.blind(5000 * MS), (2000 * MS, false));
 }
+
+const DAEMON: ProcessKey = key(103, 150);
+
+/// A server that makes itself a daemon: its first process forks and ends.
+fn daemonised() -> Vec<Event> {
+    vec![
+        exec(1000, MASTER, program("/usr/sbin/php-fpm8.2", "php-fpm8.2 --daemonize")),
+        fork(1010, MASTER, DAEMON),
+        fork(1020, DAEMON, WORKER),
+        exit(1030, MASTER),
+    ]
+}
+
+#[test]
+fn a_server_that_makes_itself_a_daemon_goes_on() {
+    let mut core = Core::new(settings(Vec::new()));
+    let requests: Vec<Request> = daemonised().iter().flat_map(|event| core.apply(event).requests).collect();
+    let server = core.servers.iter().next().unwrap();
+    assert_eq!((server.root, server.ended_boottime_ns), (DAEMON, None));
+    assert!(requests.contains(&Request::WatchServer { process: DAEMON, server: "php-fpm".into() }));
+    // Its lineage begins at the process that goes on.
+    let told = alerts(&mut core, &[fork(3000, WORKER, SHELL), exec(3001, SHELL, shell("id")), tick(3100)]);
+    let alert: serde_json::Value = serde_json::from_str(&told[0]).unwrap();
+    let pids: Vec<u64> =
+        alert["sensor"]["lineage"].as_array().unwrap().iter().filter_map(|one| one["pid"].as_u64()).collect();
+    assert_eq!(pids, [103, 101, 102]);
+}
+
+#[test]
+fn a_server_has_ended_with_its_last_process_whatever_else_it_left() {
+    let mut core = Core::new(settings(Vec::new()));
+    let mut events = daemonised();
+    events.extend([fork(3000, WORKER, SHELL), exec(3001, SHELL, shell("sleep 1000")), exit(3100, DAEMON)]);
+    alerts(&mut core, &events);
+    assert_eq!(core.servers.iter().next().unwrap().root, WORKER, "a worker outlives its master");
+    core.apply(&exit(3200, WORKER));
+    assert!(core.servers.iter().next().unwrap().ended_boottime_ns.is_some());
+    assert_ne!(core.tree.node(core.tree.live(102).unwrap()).unwrap().lineage, 0, "the shell stays in the lineage");
+}
+
+#[test]
+fn a_server_whose_end_was_lost_has_ended_when_procfs_was_read() {
+    let mut core = Core::new(settings(Vec::new()));
+    let mut events = daemonised();
+    events.extend([
+        loss(2000, 1),
+        found(2001, key(1, 10), ProcessKey::NONE, program("/sbin/init", "init")),
+        healed(2002),
+    ]);
+    alerts(&mut core, &events);
+    assert!(core.servers.iter().next().unwrap().ended_boottime_ns.is_some());
+}

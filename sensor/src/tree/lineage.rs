@@ -14,11 +14,12 @@ pub struct Server {
     pub lineage: u32,
     /// Which product: an id of the catalogue.
     pub id: String,
-    /// The process that it began with.
+    /// Its outermost process that runs: the one it began with, or, when that one ended (a server that makes itself a
+    /// daemon, a master that was killed), the eldest that runs the server's own program.
     pub root: ProcessKey,
     /// When it was recognised.
     pub first_seen_boottime_ns: u64,
-    /// When its first process ended; its lineage may live on.
+    /// When the last process that ran its own program ended; its lineage may live on.
     pub ended_boottime_ns: Option<u64>,
     /// Directories that are watched for it.
     pub directories: Vec<Watch>,
@@ -69,10 +70,18 @@ impl Servers {
         true
     }
 
-    /// Notes that the first process of a server ended.
-    pub fn ended(&mut self, lineage: u32, process: ProcessKey, now: u64) {
-        if let Some(server) = self.servers.get_mut(&lineage).filter(|server| server.root.same_as(process)) {
+    /// Notes that no process runs a server's own program any more.
+    pub fn ended(&mut self, lineage: u32, now: u64) {
+        if let Some(server) = self.servers.get_mut(&lineage) {
             server.ended_boottime_ns = Some(now);
+        }
+    }
+
+    /// Notes that a server goes on in another process.
+    pub fn moved(&mut self, lineage: u32, root: ProcessKey) {
+        if let Some(server) = self.servers.get_mut(&lineage) {
+            server.root = root;
+            server.ended_boottime_ns = None;
         }
     }
 

@@ -29,7 +29,7 @@ const MAX_ANCESTORS: usize = 256;
 /// The tree.
 pub struct Tree {
     nodes: HashMap<NodeId, Node>,
-    /// Nodes of a tgid, newest last.
+    /// Nodes of a tgid, in the order of their start.
     by_tgid: HashMap<u32, Vec<NodeId>>,
     /// Ended nodes, oldest first.
     exited: VecDeque<(u64, NodeId)>,
@@ -37,7 +37,7 @@ pub struct Tree {
     max_processes: usize,
     evictions: u64,
     swept_ns: u64,
-    /// The first procfs event since the last loss.
+    /// The first procfs event since procfs was last read to its end.
     reconciling_since_ns: Option<u64>,
 }
 
@@ -82,11 +82,7 @@ impl Tree {
                 Applied::default()
             }
             Body::File(_) | Body::Net(_) | Body::Watch(_) => Applied { node: self.find(event.process), child: None },
-            Body::Loss(_) => {
-                self.reconciling_since_ns = None;
-                Applied::default()
-            }
-            Body::Tick => Applied::default(),
+            Body::Loss(_) | Body::Tick => Applied::default(),
         }
     }
 
@@ -163,6 +159,7 @@ impl Tree {
                 .filter(|(_, node)| self.parent(node).is_some_and(|parent| parents.contains(&parent)))
                 .map(|(child, _)| *child)
                 .collect();
+            new.sort_unstable();
         }
         changed
     }
@@ -211,7 +208,7 @@ impl Tree {
             self.adopt(child, parent, parent_key);
             return Applied { node: Some(parent), child: Some(child) };
         }
-        self.end_former(fork.child.tgid, now);
+        self.end_former(fork.child, now);
         let child = self.insert(Node {
             parent: Some(parent),
             parent_key,
@@ -254,7 +251,7 @@ impl Tree {
         let id = if let Some(id) = self.find(event.process) {
             id
         } else {
-            self.end_former(event.process.tgid, now);
+            self.end_former(event.process, now);
             self.insert_with_parent(event.process, exec.parent, now)?
         };
         let node = self.nodes.get_mut(&id)?;
@@ -293,7 +290,7 @@ impl Tree {
         self.insert(Node { parent, parent_key, lineage, ..blank(key, now) })
     }
 
-    fn insert(&mut self, node: Node) -> Option<NodeId> {
+    fn insert(&mut self, mut node: Node) -> Option<NodeId> {
         if self.nodes.len() >= self.max_processes && !self.make_room() {
             self.evictions += 1;
             return None;
@@ -303,7 +300,16 @@ impl Tree {
         if let Some(parent) = node.parent.and_then(|parent| self.nodes.get_mut(&parent)) {
             parent.children += 1;
         }
-        self.by_tgid.entry(node.key.tgid).or_default().push(id);
+        let nodes = &self.nodes;
+        let of_tgid = self.by_tgid.entry(node.key.tgid).or_default();
+        let start = node.key.start_boottime_ns;
+        let at = of_tgid.partition_point(|id| nodes.get(id).is_none_or(|other| other.key.start_boottime_ns <= start));
+        if at < of_tgid.len() {
+            // A late record: somebody younger has the pid already.
+            node.exited_boottime_ns = Some(node.confirmed_boottime_ns);
+            self.exited.push_back((node.confirmed_boottime_ns, id));
+        }
+        of_tgid.insert(at, id);
         self.nodes.insert(id, node);
         Some(id)
     }
@@ -328,10 +334,11 @@ impl Tree {
         }
     }
 
-    /// A tgid that is used again: whoever had it has ended, whether that was seen or not.
-    fn end_former(&mut self, tgid: u32, now: u64) {
-        for id in self.by_tgid.get(&tgid).cloned().unwrap_or_default() {
-            if let Some(node) = self.nodes.get_mut(&id).filter(|node| node.is_live()) {
+    /// A tgid that is used again: whoever had it before has ended, whether that was seen or not.
+    fn end_former(&mut self, next: ProcessKey, now: u64) {
+        for id in self.by_tgid.get(&next.tgid).cloned().unwrap_or_default() {
+            let before = |node: &Node| node.key.start_boottime_ns <= next.start_boottime_ns;
+            if let Some(node) = self.nodes.get_mut(&id).filter(|node| node.is_live() && before(node)) {
                 node.exited_boottime_ns = Some(now);
                 self.exited.push_back((now, id));
             }
@@ -343,12 +350,15 @@ impl Tree {
         let Some(since) = self.reconciling_since_ns.take() else {
             return;
         };
+        let mut ended = Vec::new();
         for (id, node) in &mut self.nodes {
             if node.is_live() && node.confirmed_boottime_ns < since {
                 node.exited_boottime_ns = Some(now);
-                self.exited.push_back((now, *id));
+                ended.push((now, *id));
             }
         }
+        ended.sort_unstable();
+        self.exited.extend(ended);
     }
 }
 

@@ -144,7 +144,7 @@ fn lineage_is_inherited_and_given_to_descendants_that_are_there() {
 
 #[test]
 fn after_a_loss_procfs_says_who_has_ended_and_who_is_there() {
-    let mut tree = tree(&[start(), fork(1001, INIT, SHELL), fork(1002, INIT, CHILD), loss(2000, 5)]);
+    let mut tree = tree(&[start(), fork(1001, INIT, SHELL), fork(1002, INIT, CHILD), healed(1003), loss(2000, 5)]);
     tree.apply(&found(2001, INIT, ProcessKey::NONE, program("/sbin/init", "init")));
     tree.apply(&found(2001, SHELL, INIT, program("/bin/sh", "sh")));
     tree.apply(&found(2001, GRANDCHILD, SHELL, program("/bin/id", "id")));
@@ -212,4 +212,42 @@ fn a_circle_of_parents_ends() {
     second.parent = SHELL;
     let tree = tree(&[exec(1, SHELL, first), exec(2, CHILD, second)]);
     assert_eq!(line(&tree, CHILD), [51, 50]);
+}
+
+#[test]
+fn a_pid_that_is_used_again_within_one_tick_is_another_process() {
+    let first = ProcessKey::new(51, 200 * MS + 1);
+    let again = ProcessKey::new(51, 200 * MS + 2_000_001);
+    let tree = tree(&[
+        start(),
+        fork(200, INIT, SHELL),
+        fork(201, SHELL, first),
+        exec(201, first, program("/bin/a", "a")),
+        exit(201, first),
+        fork(202, INIT, again),
+        exec(202, again, program("/bin/b", "b")),
+    ]);
+    assert_eq!(line(&tree, first), [51, 50, 1]);
+    assert_eq!(line(&tree, again), [51, 1]);
+    assert_eq!(tree.live(51), tree.find(again));
+    assert_eq!(tree.node(tree.find(first).unwrap()).unwrap().executable(), "/bin/a");
+}
+
+#[test]
+fn a_late_fork_record_of_an_older_process_does_not_end_the_one_that_has_its_pid_now() {
+    let (older, newer) = (key(51, 200), key(51, 5000));
+    let tree = tree(&[start(), fork(5000, INIT, newer), fork(5001, INIT, older)]);
+    assert_eq!(tree.live(51), tree.find(newer));
+    assert!(tree.node(tree.find(newer).unwrap()).unwrap().is_live());
+}
+
+#[test]
+fn a_loss_while_procfs_is_read_ends_nobody_who_runs() {
+    let mut tree = tree(&[start(), fork(1001, INIT, SHELL), healed(1100), loss(2000, 5)]);
+    tree.apply(&found(2001, INIT, ProcessKey::NONE, program("/sbin/init", "init")));
+    tree.apply(&found(2002, SHELL, INIT, program("/bin/sh", "sh")));
+    tree.apply(&loss(2003, 5));
+    tree.apply(&found(2004, CHILD, SHELL, program("/bin/id", "id")));
+    tree.apply(&healed(2005));
+    assert!(tree.live(1).is_some() && tree.live(50).is_some() && tree.live(51).is_some());
 }
