@@ -1,6 +1,7 @@
 //! The head of every record, and what kinds there are.
 
 use crate::key::ProcessKey;
+use crate::losses::{KERNEL_KINDS, Ring};
 
 /// Starts every record.
 #[repr(C)]
@@ -95,6 +96,19 @@ impl Kind {
     /// The kind of that number, if there is one.
     pub fn from_number(number: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u16 == number)
+    }
+
+    /// Where the agent finds records of this kind.
+    pub const fn ring(self) -> Ring {
+        match self {
+            Self::Fork | Self::Exec | Self::Exit => Ring::Process,
+            _ => Ring::Activity,
+        }
+    }
+
+    /// Whether a kernel program makes records of this kind.
+    pub const fn is_kernels(self) -> bool {
+        (self as u32) < KERNEL_KINDS
     }
 
     /// The name used in metrics (`sensor_events_total{kind}`) and in printed events.

@@ -7,11 +7,12 @@
 use crate::{
     lineage::Subject,
     maps::{ACTIVITY_RING, LOSSES, PROCESS_RING, SCRATCH},
+    memory::address,
     offsets,
 };
 use aya_ebpf::{helpers::generated::bpf_ktime_get_boot_ns, maps::RingBuf};
 use sensor_common::{
-    losses::{LOSS_COUNTERS, LossReason, loss_index},
+    losses::{LOSS_COUNTERS, LossReason, Ring, loss_index},
     record::{Head, Hook, Kind},
     settings::{MAX_ARGV, MAX_PATH, MAX_TEXT},
 };
@@ -25,12 +26,19 @@ pub const POSITION_MASK: usize = 0x3fff;
 const SLACK: usize = MAX_ARGV + 512;
 const _: () = assert!(POSITION_MASK > 288 + 2 * MAX_PATH + MAX_TEXT + MAX_ARGV);
 
+/// Words of a `struct inode` that are read at once: all that is told of one lies in them, on every kernel so far.
+pub const INODE_WORDS: usize = 12;
+
 /// The buffer that a record is written into.
 #[repr(C)]
 pub struct Scratch {
     taken: u64,
     /// Where the path walk writes next.
     pub end: u64,
+    /// See [`crate::memory::address`].
+    through: u64,
+    /// The beginning of a `struct inode`, see [`crate::inode`].
+    pub inode: [u64; INODE_WORDS],
     pub bytes: [u8; POSITION_MASK + 1 + SLACK],
 }
 
@@ -87,7 +95,7 @@ pub fn record(
         position: size_of::<Head>() + body_length,
         slot,
         urgent: subject.lineage != 0,
-        process_ring: matches!(kind, Kind::Fork | Kind::Exec | Kind::Exit),
+        process_ring: matches!(kind.ring(), Ring::Process),
     };
     let outcome = fill(&mut record).and_then(|()| record.send(kind, hook, subject));
     // SAFETY: as above.
@@ -104,6 +112,20 @@ impl Record {
     pub unsafe fn body<T>(&mut self) -> *mut T {
         // SAFETY: bodies are far smaller than the buffer; the head's length is a multiple of 8.
         unsafe { (&raw mut (*self.scratch).bytes).cast::<u8>().add(size_of::<Head>()).cast() }
+    }
+
+    /// The address behind a typed pointer.
+    #[inline(always)]
+    pub fn address(&mut self, pointer: *const u8) -> u64 {
+        // SAFETY: a place in our buffer.
+        unsafe { address(pointer, &raw mut (*self.scratch).through) }
+    }
+
+    /// Where the beginning of an inode is copied to.
+    #[inline(always)]
+    pub fn inode_buffer(&mut self) -> *mut [u64; INODE_WORDS] {
+        // SAFETY: a place in our buffer.
+        unsafe { &raw mut (*self.scratch).inode }
     }
 
     /// Where the next tail part goes; there is room for [`MAX_ARGV`] bytes and a name there.

@@ -2,9 +2,9 @@
 
 use crate::{
     emit::{self, Outcome, Record, Slot},
+    inode::Inode,
     lineage::{self, Subject},
-    memory::read,
-    offsets as off, path, watch,
+    path, watch,
 };
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use sensor_common::{
@@ -12,10 +12,6 @@ use sensor_common::{
     record::{Hook, Kind},
     settings::MAX_TEXT,
 };
-
-/// Super block magics (`include/uapi/linux/magic.h`).
-pub const OVERLAYFS_SUPER_MAGIC: u64 = 0x794c_7630;
-pub const TMPFS_MAGIC: u64 = 0x0102_1994;
 
 /// A name: a dentry, and the mount it is seen through.
 #[derive(Clone, Copy)]
@@ -72,7 +68,7 @@ pub fn send(deed: &Deed, subject: &Subject, name: Name, other: Other, watched: w
         }
         let (path_length, cut) = path::append(record, name.dentry, name.vfsmount);
         let (other_length, other_cut, other_watched) = append_other(record, other, watched.watch);
-        let facts = Inode(deed.inode).facts();
+        let facts = Inode(deed.inode).facts(record);
         // SAFETY: the record was made for a `FileBody`.
         unsafe {
             record.body::<FileBody>().write(FileBody {
@@ -125,61 +121,4 @@ pub fn append_text(record: &mut Record, text: u64) -> u16 {
 #[inline(always)]
 pub fn flag(set: bool, bit: u32) -> u32 {
     if set { bit } else { 0 }
-}
-
-/// A `struct inode`, by address; 0 for none.
-#[derive(Clone, Copy)]
-pub struct Inode(pub u64);
-
-/// What is told of an inode.
-#[derive(Clone, Copy)]
-pub struct InodeFacts {
-    pub number: u64,
-    pub device: u32,
-    pub mode: u32,
-    pub owner: u32,
-    /// Bits of [`file_flags`].
-    pub flags: u32,
-    pub magic: u64,
-}
-
-impl Inode {
-    #[inline(always)]
-    pub fn of_file(file: u64) -> Self {
-        Self(read(file, off::OFF_FILE_INODE()))
-    }
-
-    #[inline(always)]
-    pub fn of_dentry(dentry: u64) -> Self {
-        Self(read(dentry, off::OFF_DENTRY_INODE()))
-    }
-
-    #[inline(always)]
-    pub fn facts(self) -> InodeFacts {
-        if self.0 == 0 {
-            return InodeFacts { number: 0, device: 0, mode: 0, owner: 0, flags: 0, magic: 0 };
-        }
-        let superblock: u64 = read(self.0, off::OFF_INODE_SB());
-        let magic: u64 = read(superblock, off::OFF_SB_MAGIC());
-        let links: u32 = read(self.0, off::OFF_INODE_NLINK());
-        let overlay = magic == OVERLAYFS_SUPER_MAGIC;
-        InodeFacts {
-            number: read(self.0, off::OFF_INODE_INO()),
-            device: read(superblock, off::OFF_SB_DEV()),
-            mode: read::<u16>(self.0, off::OFF_INODE_MODE()) as u32,
-            owner: read(self.0, off::OFF_INODE_UID()),
-            flags: flag(links == 0, file_flags::DELETED)
-                | flag(overlay, file_flags::OVERLAY)
-                | flag(overlay && self.has_upper(), file_flags::OVERLAY_UPPER),
-            magic,
-        }
-    }
-
-    /// Whether an overlay's inode has a dentry in the upper layer: `ovl_inode.__upperdentry` stands right behind the
-    /// VFS inode that it embeds (`fs/overlayfs/ovl_entry.h`, 4.14 to 7.2; overlay is a module, its types are not in
-    /// the kernel's BTF).
-    #[inline(always)]
-    fn has_upper(self) -> bool {
-        read::<u64>(self.0, off::SIZE_INODE()) != 0
-    }
 }

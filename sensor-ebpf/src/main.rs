@@ -20,6 +20,7 @@ mod hooks {
     pub mod truncate;
 }
 mod file;
+mod inode;
 mod lineage;
 mod maps;
 mod memory;

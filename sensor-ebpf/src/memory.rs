@@ -26,6 +26,22 @@ pub unsafe fn direct<T: Copy>(base: *const u8, offset: u32) -> T {
     unsafe { core::ptr::read_volatile(base.add(offset as usize).cast::<T>()) }
 }
 
+/// The address behind a typed pointer, as a number that global functions and the probe helper take.
+///
+/// VERIFIER: by way of the map `through` points into, because a typed pointer itself must not be handed to a global
+/// function ("R1 is not a scalar"). Cheaper than reading the pointer with the probe helper.
+///
+/// # Safety
+/// `through` must point to a place of our own in a map value.
+#[inline(always)]
+pub unsafe fn address(pointer: *const u8, through: *mut u64) -> u64 {
+    // SAFETY: stated by the caller; volatile, so that the compiler does not keep it in a register.
+    unsafe {
+        through.cast::<*const u8>().write_volatile(pointer);
+        through.read_volatile()
+    }
+}
+
 /// Copies kernel memory; false if it could not be read.
 ///
 /// # Safety

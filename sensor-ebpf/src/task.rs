@@ -48,6 +48,16 @@ impl Task {
 #[derive(Clone, Copy)]
 pub struct TypedTask(*const u8);
 
+/// `struct upid`: `nr`, and eight bytes on `ns`, on every kernel so far; one read has both.
+#[inline(always)]
+fn number_and_namespace(pid: u64, at: u32) -> (u32, u64) {
+    if off::OFF_UPID_NR() == 0 && off::OFF_UPID_NS() == 8 {
+        let words: [u64; 2] = read(pid, at);
+        return (words[0] as u32, words[1]);
+    }
+    (read(pid, at + off::OFF_UPID_NR()), read(pid, at + off::OFF_UPID_NS()))
+}
+
 /// `enum pid_type`: the session's index in `signal_struct.pids`, since 4.19.
 const PIDTYPE_SID: u32 = 3;
 
@@ -101,10 +111,12 @@ impl TypedTask {
     /// The session's id in the initial pid namespace.
     #[inline(always)]
     pub fn session(self) -> u32 {
-        // SAFETY: the member is a pointer.
-        let signal: *const u8 = unsafe { self.member(off::OFF_TASK_SIGNAL()) };
-        let pid: u64 = read(signal as u64, off::OFF_SIGNAL_PIDS() + PIDTYPE_SID * 8);
-        read(pid, off::OFF_PID_NUMBERS() + off::OFF_UPID_NR())
+        // SAFETY: the members are a signal_struct, one of its struct pids, and the first number in that.
+        unsafe {
+            let signal: *const u8 = self.member(off::OFF_TASK_SIGNAL());
+            let pid: *const u8 = direct(signal, off::OFF_SIGNAL_PIDS() + PIDTYPE_SID * 8);
+            direct(pid, off::OFF_PID_NUMBERS() + off::OFF_UPID_NR())
+        }
     }
 
     /// The pid in the task's own pid namespace, and that namespace's inode.
@@ -115,9 +127,15 @@ impl TypedTask {
             let pid: *const u8 = self.member(off::OFF_TASK_THREAD_PID());
             (pid, direct(pid, off::OFF_PID_LEVEL()))
         };
+        if level == 0 {
+            // SAFETY: the first of the numbers, its namespace, and that one's inode.
+            return unsafe {
+                let namespace: *const u8 = direct(pid, off::OFF_PID_NUMBERS() + off::OFF_UPID_NS());
+                (direct(pid, off::OFF_PID_NUMBERS() + off::OFF_UPID_NR()), direct(namespace, off::OFF_PIDNS_INUM()))
+            };
+        }
         let at = off::OFF_PID_NUMBERS() + (level & 31) * off::SIZE_UPID();
-        let number = read(pid as u64, at + off::OFF_UPID_NR());
-        let namespace: u64 = read(pid as u64, at + off::OFF_UPID_NS());
+        let (number, namespace) = number_and_namespace(pid as u64, at);
         (number, read(namespace, off::OFF_PIDNS_INUM()))
     }
 

@@ -4,7 +4,7 @@ use crate::{
     maps::WATCHES,
     memory::read,
     offsets as off,
-    path::{Cursor, Step},
+    path::{Cursor, Place},
 };
 use sensor_common::{file::WatchKey, settings::MAX_STEPS};
 
@@ -22,18 +22,25 @@ pub struct Watched {
 #[inline(never)]
 pub extern "C" fn watch_walk(dentry: u64, vfsmount: u64) -> u64 {
     let mut cursor = Cursor::new(dentry, vfsmount);
+    let mut place = Place::of(dentry);
     let mut depth = 0u64;
     for _ in 0..MAX_STEPS {
-        match cursor.step(cursor.parent()) {
-            Step::Top => return 0,
-            Step::Across(next) => cursor = next,
-            Step::Up(next) => {
-                cursor = next;
-                depth += 1;
-                let watch = look_up(cursor.dentry);
-                if watch != 0 {
-                    return depth << 32 | watch as u64;
-                }
+        if cursor.at_root() {
+            match cursor.across() {
+                Some(next) => cursor = next,
+                None => return 0,
+            }
+            place = Place::of(cursor.dentry);
+        } else {
+            if place.parent == cursor.dentry {
+                return 0;
+            }
+            cursor = cursor.up(place.parent);
+            place = Place::of(cursor.dentry);
+            depth += 1;
+            let watch = look_up(place.inode);
+            if watch != 0 {
+                return depth << 32 | watch as u64;
             }
         }
     }
@@ -41,13 +48,21 @@ pub extern "C" fn watch_walk(dentry: u64, vfsmount: u64) -> u64 {
 }
 
 #[inline(always)]
-fn look_up(dentry: u64) -> u32 {
-    let inode: u64 = read(dentry, off::OFF_DENTRY_INODE());
-    let superblock: u64 = read(inode, off::OFF_INODE_SB());
-    let key =
-        WatchKey { inode: read(inode, off::OFF_INODE_INO()), device: read(superblock, off::OFF_SB_DEV()), reserved: 0 };
+fn look_up(inode: u64) -> u32 {
+    let (superblock, number) = superblock_and_number(inode);
+    let key = WatchKey { inode: number, device: read(superblock, off::OFF_SB_DEV()), reserved: 0 };
     // SAFETY: the value is a number that is read at once.
     unsafe { WATCHES.get(key) }.copied().unwrap_or(0)
+}
+
+/// `i_sb` and `i_ino`: three words apart in every kernel so far, so one read has both.
+#[inline(always)]
+fn superblock_and_number(inode: u64) -> (u64, u64) {
+    if off::OFF_INODE_INO() == off::OFF_INODE_SB() + 24 {
+        let words: [u64; 4] = read(inode, off::OFF_INODE_SB());
+        return (words[0], words[3]);
+    }
+    (read(inode, off::OFF_INODE_SB()), read(inode, off::OFF_INODE_INO()))
 }
 
 /// The watch above a name; `watch` is 0 for none.

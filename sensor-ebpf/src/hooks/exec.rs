@@ -6,7 +6,8 @@
 
 use crate::{
     emit::{self, Outcome, Record, Slot, finish},
-    file::{Inode, TMPFS_MAGIC, append_text, flag},
+    file::{append_text, flag},
+    inode::{Inode, typed_facts},
     lineage::Subject,
     maps::PROCESSES,
     memory::{copy_user, direct, read},
@@ -62,9 +63,11 @@ fn fill(record: &mut Record, task: TypedTask, bprm: *const u8, known: Option<Pro
     let (file, argc, fs): (*const u8, u32, *const u8) = unsafe {
         (direct(bprm, off::OFF_BPRM_FILE()), direct(bprm, off::OFF_BPRM_ARGC()), task.member(off::OFF_TASK_FS()))
     };
-    let (dentry, vfsmount) = path::parts(file as u64 + off::OFF_FILE_PATH() as u64);
+    // SAFETY: a struct file and an fs_struct to the verifier.
+    let ((dentry, vfsmount), (directory, directory_mount)) = unsafe {
+        (path::typed_parts(record, file, off::OFF_FILE_PATH()), path::typed_parts(record, fs, off::OFF_FS_PWD()))
+    };
     let (executable_length, executable_cut) = path::append(record, dentry, vfsmount);
-    let (directory, directory_mount) = path::parts(fs as u64 + off::OFF_FS_PWD() as u64);
     let (directory_length, directory_cut) = path::append(record, directory, directory_mount);
     let script_length = append_script(record, bprm);
     let (argv_length, argv_total) = append_argv(record, task);
@@ -89,13 +92,13 @@ fn fill(record: &mut Record, task: TypedTask, bprm: *const u8, known: Option<Pro
         (*body).argv_length = argv_length;
         (*body).comm = task.member(off::OFF_TASK_COMM());
         (*body).cgroup_id = bpf_get_current_cgroup_id();
-        (*body).flags = flags | executable(body, file as u64, dentry);
+        (*body).flags = flags | executable(record, body, file, dentry);
         credentials(body, task);
         namespaces(body, task);
         let [input, output, errors] = task.standard_files();
-        (*body).standard[0] = describe(input);
-        (*body).standard[1] = if output == input { (*body).standard[0] } else { describe(output) };
-        (*body).standard[2] = if errors == output { (*body).standard[1] } else { describe(errors) };
+        (*body).standard[0] = describe(record, input);
+        (*body).standard[1] = if output == input { (*body).standard[0] } else { describe(record, output) };
+        (*body).standard[2] = if errors == output { (*body).standard[1] } else { describe(record, errors) };
     }
     Ok(())
 }
@@ -103,13 +106,19 @@ fn fill(record: &mut Record, task: TypedTask, bprm: *const u8, known: Option<Pro
 /// Device and inode of the executable, and what is odd about it.
 ///
 /// # Safety
-/// `body` must be the record's body.
+/// `body` must be the record's body, and `file` a struct file to the verifier.
 #[inline(always)]
-unsafe fn executable(body: *mut ExecBody, file: u64, dentry: u64) -> u32 {
-    let facts = Inode::of_file(file).facts();
-    let name: [u8; 8] = read(read::<u64>(dentry, off::OFF_DENTRY_NAME()), 0);
+unsafe fn executable(record: &mut Record, body: *mut ExecBody, file: *const u8, dentry: u64) -> u32 {
+    // SAFETY: the member is an inode.
+    let facts = unsafe {
+        let inode: *const u8 = direct(file, off::OFF_FILE_INODE());
+        typed_facts(inode, record.address(inode))
+    };
     let deleted = facts.flags & file_flags::DELETED != 0;
-    let memfd = deleted && facts.magic == TMPFS_MAGIC && u64::from_ne_bytes(name) & 0xffff_ffff_ffff == MEMFD;
+    let memfd = deleted && facts.on_tmpfs && {
+        let name: [u8; 8] = read(read::<u64>(dentry, off::OFF_DENTRY_NAME()), 0);
+        u64::from_ne_bytes(name) & 0xffff_ffff_ffff == MEMFD
+    };
     // SAFETY: stated by the caller.
     unsafe {
         (*body).inode = facts.number;
@@ -157,8 +166,10 @@ unsafe fn namespaces(body: *mut ExecBody, task: TypedTask) {
 /// The script's path, when exec was told another file than the one that runs.
 #[inline(always)]
 fn append_script(record: &mut Record, bprm: *const u8) -> u16 {
-    let filename: u64 = read(bprm as u64, off::OFF_BPRM_FILENAME());
-    if filename == read(bprm as u64, off::OFF_BPRM_INTERP()) {
+    // SAFETY: the members are pointers to text, which are numbers to the verifier.
+    let (filename, interpreter): (u64, u64) =
+        unsafe { (direct(bprm, off::OFF_BPRM_FILENAME()), direct(bprm, off::OFF_BPRM_INTERP())) };
+    if filename == interpreter {
         return 0;
     }
     append_text(record, filename)
@@ -195,17 +206,17 @@ const S_IFIFO: u32 = 0o010_000;
 
 /// What the file behind a descriptor is.
 #[inline(always)]
-fn describe(file: u64) -> Descriptor {
+fn describe(record: &mut Record, file: u64) -> Descriptor {
     let mut told = Descriptor::default();
     if file == 0 {
         return told;
     }
-    let inode = Inode::of_file(file);
-    told.inode = read(inode.0, off::OFF_INODE_INO());
-    told.kind = match read::<u16>(inode.0, off::OFF_INODE_MODE()) as u32 & S_IFMT {
+    let inode = Inode::of_file(file).copied(record);
+    told.inode = inode.member(off::OFF_INODE_INO());
+    told.kind = match inode.member::<u16>(off::OFF_INODE_MODE()) as u32 & S_IFMT {
         S_IFREG => descriptor_kinds::FILE,
         S_IFIFO => descriptor_kinds::PIPE,
-        S_IFCHR => character_device(read(inode.0, off::OFF_INODE_RDEV())),
+        S_IFCHR => character_device(inode.member(off::OFF_INODE_RDEV())),
         S_IFSOCK => descriptor_kinds::SOCKET,
         _ => descriptor_kinds::OTHER,
     };

@@ -7,8 +7,9 @@
 
 use crate::{
     emit::{Outcome, Slot, finish},
-    file::{self, Deed, Inode, Name, Other},
+    file::{self, Deed, Name, Other},
     hooks::open::syscall_argument,
+    inode::Inode,
     lineage::{self, Subject},
     offsets as off, path,
     task::Task,

@@ -12,7 +12,8 @@
 
 use crate::{
     emit::{Slot, finish},
-    file::{self, Deed, Inode, Name, Other},
+    file::{self, Deed, Name, Other},
+    inode::Inode,
     memory::read,
     offsets as off, path,
 };

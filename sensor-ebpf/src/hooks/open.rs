@@ -9,7 +9,8 @@
 
 use crate::{
     emit::{Outcome, Slot, finish},
-    file::{self, Deed, Inode, Name, Other, flag},
+    file::{self, Deed, Name, Other, flag},
+    inode::Inode,
     lineage,
     memory::{direct, read},
     offsets as off, path,

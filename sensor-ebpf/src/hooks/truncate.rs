@@ -6,7 +6,8 @@
 
 use crate::{
     emit::{Outcome, Slot, finish},
-    file::{self, Deed, Inode, Name, Other},
+    file::{self, Deed, Name, Other},
+    inode::Inode,
     offsets as off, path,
 };
 use aya_ebpf::{macros::fentry, programs::FEntryContext};
