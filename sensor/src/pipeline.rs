@@ -1,14 +1,16 @@
 //! The core: events in, alerts and requests out. No IO, no clock; what happens is decided by the events alone, so a
 //! replay of the same events gives the same alerts.
 
+mod succession;
+
 use crate::alert::{self, Alert};
 use crate::catalogue::Catalogue;
 use crate::detect::{Context, Detectors, Finding};
 use crate::event::{Body, Event, Exec};
 use crate::exception::Exception;
 use crate::host::Host;
-use crate::tree::lineage::{Server, Servers};
-use crate::tree::{Applied, Node, NodeId, Tree};
+use crate::tree::lineage::Servers;
+use crate::tree::{Applied, NodeId, Tree};
 use sensor_common::key::ProcessKey;
 use sensor_common::losses::Ring;
 use sensor_common::record::Kind;
@@ -230,43 +232,6 @@ impl Core {
         if !outcome.requests.contains(&request) {
             outcome.requests.push(request);
         }
-    }
-
-    /// Whose first process ended goes on in another, or has ended.
-    fn follow_servers(&mut self, event: &Event, applied: Applied, outcome: &mut Outcome) {
-        let lineage = self.lineage_of(applied.node);
-        let concerned: Vec<u32> = match &event.body {
-            Body::Exit(_) if lineage != 0 => vec![lineage],
-            Body::Healed => self.servers.iter().map(|server| server.lineage).collect(),
-            _ => return,
-        };
-        for lineage in concerned {
-            let Some(server) = self.servers.by_lineage(lineage).filter(|server| server.ended_boottime_ns.is_none())
-            else {
-                continue;
-            };
-            let runs = |id| self.tree.node(id).is_some_and(Node::is_live);
-            if self.tree.find(server.root).is_some_and(runs) {
-                continue;
-            }
-            match self.successor(server) {
-                Some(root) => {
-                    let server = server.id.clone();
-                    self.servers.moved(lineage, root);
-                    outcome.requests.push(Request::WatchServer { process: root, server });
-                }
-                None => self.servers.ended(lineage, event.time_boottime_ns),
-            }
-        }
-    }
-
-    /// The eldest process of a server's lineage that runs the server's own program.
-    fn successor(&self, server: &Server) -> Option<ProcessKey> {
-        let kind = self.settings.catalogue.server(&server.id)?;
-        let own =
-            |node: &Node| node.lineage == server.lineage && node.image.as_deref().is_some_and(|image| kind.owns(image));
-        let keys = self.tree.live_nodes().filter(|(_, node)| own(node)).map(|(_, node)| node.key);
-        keys.min_by_key(|key| (key.start_boottime_ns, key.tgid))
     }
 
     fn lineage_of(&self, id: Option<NodeId>) -> u32 {

@@ -79,11 +79,13 @@ fn daemonised() -> Vec<Event> {
 fn a_server_that_makes_itself_a_daemon_goes_on() {
     let mut core = Core::new(settings(Vec::new()));
     let requests: Vec<Request> = daemonised().iter().flat_map(|event| core.apply(event).requests).collect();
+    assert_eq!(core.servers.iter().next().unwrap().root, MASTER, "who goes on is not clear yet");
+    core.apply(&tick(3100));
     let server = core.servers.iter().next().unwrap();
     assert_eq!((server.root, server.ended_boottime_ns), (DAEMON, None));
     assert!(requests.contains(&Request::WatchServer { process: DAEMON, server: "php-fpm".into() }));
     // Its lineage begins at the process that goes on.
-    let told = alerts(&mut core, &[fork(3000, WORKER, SHELL), exec(3001, SHELL, shell("id")), tick(3100)]);
+    let told = alerts(&mut core, &[fork(4000, WORKER, SHELL), exec(4001, SHELL, shell("id")), tick(4100)]);
     let alert: serde_json::Value = serde_json::from_str(&told[0]).unwrap();
     let pids: Vec<u64> =
         alert["sensor"]["lineage"].as_array().unwrap().iter().filter_map(|one| one["pid"].as_u64()).collect();
@@ -94,10 +96,11 @@ fn a_server_that_makes_itself_a_daemon_goes_on() {
 fn a_server_has_ended_with_its_last_process_whatever_else_it_left() {
     let mut core = Core::new(settings(Vec::new()));
     let mut events = daemonised();
-    events.extend([fork(3000, WORKER, SHELL), exec(3001, SHELL, shell("sleep 1000")), exit(3100, DAEMON)]);
+    events.extend([fork(3000, WORKER, SHELL), exec(3001, SHELL, shell("sleep 1000")), tick(3050), exit(3100, DAEMON)]);
     alerts(&mut core, &events);
+    core.apply(&tick(5100));
     assert_eq!(core.servers.iter().next().unwrap().root, WORKER, "a worker outlives its master");
-    core.apply(&exit(3200, WORKER));
+    core.apply(&exit(5200, WORKER));
     assert!(core.servers.iter().next().unwrap().ended_boottime_ns.is_some());
     assert_ne!(core.tree.node(core.tree.live(102).unwrap()).unwrap().lineage, 0, "the shell stays in the lineage");
 }
@@ -112,5 +115,23 @@ fn a_server_whose_end_was_lost_has_ended_when_procfs_was_read() {
         healed(2002),
     ]);
     alerts(&mut core, &events);
+    assert!(core.servers.iter().next().unwrap().ended_boottime_ns.is_some());
+}
+
+#[test]
+fn a_child_that_is_about_to_run_a_shell_is_no_server() {
+    let mut core = Core::new(settings(Vec::new()));
+    let events = [
+        exec(1000, MASTER, program("/usr/sbin/php-fpm8.2", "php-fpm8.2")),
+        fork(1010, MASTER, WORKER),
+        exit(1020, MASTER),
+        tick(1100),
+        exec(1300, WORKER, shell("id")),
+        tick(4000),
+    ];
+    let told = alerts(&mut core, &events);
+    let alert: serde_json::Value = serde_json::from_str(&told[0]).unwrap();
+    assert_eq!(alert["sensor"]["server"]["pid"], MASTER.tgid);
+    assert_eq!(alert["sensor"]["lineage"][0]["pid"], MASTER.tgid);
     assert!(core.servers.iter().next().unwrap().ended_boottime_ns.is_some());
 }

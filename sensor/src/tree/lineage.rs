@@ -19,6 +19,8 @@ pub struct Server {
     pub root: ProcessKey,
     /// When it was recognised.
     pub first_seen_boottime_ns: u64,
+    /// When the process in `root` ended, while it is not yet clear who goes on.
+    pub orphaned_boottime_ns: Option<u64>,
     /// When the last process that ran its own program ended; its lineage may live on.
     pub ended_boottime_ns: Option<u64>,
     /// Directories that are watched for it.
@@ -53,6 +55,7 @@ impl Servers {
             id: id.to_owned(),
             root,
             first_seen_boottime_ns: now,
+            orphaned_boottime_ns: None,
             ended_boottime_ns: None,
             directories: Vec::new(),
         };
@@ -81,8 +84,22 @@ impl Servers {
     pub fn moved(&mut self, lineage: u32, root: ProcessKey) {
         if let Some(server) = self.servers.get_mut(&lineage) {
             server.root = root;
-            server.ended_boottime_ns = None;
+            server.orphaned_boottime_ns = None;
         }
+    }
+
+    /// Notes that the first process of a server ended, and others of its own program run; the first time counts.
+    pub fn orphaned(&mut self, lineage: u32, now: u64) {
+        if let Some(server) = self.servers.get_mut(&lineage) {
+            server.orphaned_boottime_ns.get_or_insert(now);
+        }
+    }
+
+    /// Servers that have been so since before that time.
+    pub fn orphaned_before(&self, time: u64) -> Vec<u32> {
+        let running = self.servers.values().filter(|server| server.ended_boottime_ns.is_none());
+        let orphaned = running.filter(|server| server.orphaned_boottime_ns.is_some_and(|since| since <= time));
+        orphaned.map(|server| server.lineage).collect()
     }
 
     /// Notes a directory that is now watched for a server.
