@@ -69,6 +69,12 @@ pub fn decode(record: &[u8]) -> Result<Event> {
     })
 }
 
+/// The kind that a record's head states, also of one that cannot be decoded.
+pub fn stated_kind(record: &[u8]) -> Option<Kind> {
+    let head: Head = Reader { record, at: 0 }.part("head").ok()?;
+    Kind::from_number(head.kind)
+}
+
 fn body(kind: Kind, reader: &mut Reader<'_>) -> Result<Body> {
     Ok(match kind {
         Kind::Fork => Body::Fork(fork(reader)?),
@@ -180,17 +186,18 @@ fn exec(reader: &mut Reader<'_>) -> Result<Exec> {
     })
 }
 
-/// A script path as given to exec, made absolute with the working directory.
+/// A script path as given to exec, made absolute with the working directory. Names that mean the same directory (`.`, and
+/// none) are left out; `..` stays, because after a link it means another one.
 fn absolute(script: &[u8], directory: &[u8]) -> BString {
-    if script.first() == Some(&b'/') {
-        return BString::from(script);
+    let before = if script.first() == Some(&b'/') { &[] } else { directory };
+    let mut path = BString::default();
+    for name in before.split(|byte| *byte == b'/').chain(script.split(|byte| *byte == b'/')) {
+        if !matches!(name, b"" | b".") {
+            path.push(b'/');
+            path.extend_from_slice(name);
+        }
     }
-    let mut path = directory.to_vec();
-    if path.last() != Some(&b'/') {
-        path.push(b'/');
-    }
-    path.extend_from_slice(script);
-    BString::from(path)
+    path
 }
 
 /// NUL-terminated strings; a last one that was cut has no NUL.

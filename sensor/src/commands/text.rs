@@ -72,7 +72,14 @@ pub fn status(answer: &Value) -> String {
     let _ = writeln!(out, "  events: {}", events.join(", "));
     let lost = list(answer, "lost");
     for loss in lost {
-        let _ = writeln!(out, "  LOST: {} from {} ({})", loss["count"], word(loss, "ring"), word(loss, "reason"));
+        let _ = writeln!(
+            out,
+            "  LOST: {} {} from {} ({})",
+            loss["count"],
+            loss["kind"].as_str().unwrap_or("events"),
+            word(loss, "ring"),
+            word(loss, "reason")
+        );
     }
     if lost.is_empty() {
         out.push_str("  nothing was lost\n");

@@ -6,6 +6,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::Core;
 use crate::tree::{Node, NodeId};
 use crate::watch::NotWatched;
+use sensor_common::record::Kind;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 
@@ -50,8 +51,13 @@ fn status(facts: &Facts<'_>) -> Value {
     let now = crate::machine::boottime_ns();
     let (blind_ns, blind) = facts.core.blind(now);
     let lost = facts.metrics.lost_so_far();
-    let lost: Vec<Value> =
-        lost.iter().map(|(ring, reason, count)| json!({"ring": ring, "reason": reason, "count": count})).collect();
+    let lost: Vec<Value> = lost
+        .iter()
+        .map(|loss| {
+            let kind = loss.kind.map(Kind::name);
+            json!({"ring": loss.ring.name(), "reason": loss.reason.name(), "kind": kind, "count": loss.count})
+        })
+        .collect();
     let rings =
         facts.rings.iter().map(|(ring, used, capacity)| json!({"ring": ring, "bytes": used, "capacity": capacity}));
     json!({

@@ -33,12 +33,19 @@ fn components_become_paths() {
 
 #[test]
 fn a_relative_script_is_made_absolute() {
-    let mut image = program("/usr/bin/dash", "sh ./run.sh");
-    image.directory = BString::from("/srv/app");
-    image.script = Some(BString::from("./run.sh"));
-    let event = exec(1, key(1, 1), image);
-    let Ok(Event { body: Body::Exec(exec), .. }) = decode(&encode(&event)) else { panic!("an exec") };
-    assert_eq!(exec.script.unwrap(), "/srv/app/./run.sh");
+    for (directory, given, script) in [
+        ("/srv/app", "./run.sh", "/srv/app/run.sh"),
+        ("/", "run.sh", "/run.sh"),
+        ("/srv/app", "../run.sh", "/srv/app/../run.sh"),
+        ("/srv/app", "/opt//./run.sh", "/opt/run.sh"),
+    ] {
+        let mut image = program("/usr/bin/dash", "sh");
+        image.directory = BString::from(directory);
+        image.script = Some(BString::from(given));
+        let event = exec(1, key(1, 1), image);
+        let Ok(Event { body: Body::Exec(exec), .. }) = decode(&encode(&event)) else { panic!("an exec") };
+        assert_eq!(exec.script.unwrap(), script);
+    }
 }
 
 #[test]

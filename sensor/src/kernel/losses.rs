@@ -37,7 +37,7 @@ impl Losses {
             let Some((kind, reason)) = meaning(index as u32).filter(|_| total > *last) else {
                 continue;
             };
-            losses.push(Loss { ring: ring_of(kind), reason, kind: Some(kind), count: total - *last });
+            losses.push(Loss { ring: kind.ring(), reason, kind: Some(kind), count: total - *last });
             *last = total;
         }
         if self.asked.is_none_or(|asked| asked.elapsed() >= ASK_EVERY) {
@@ -53,7 +53,7 @@ impl Losses {
             if misses > *last {
                 let kind = kind_of(hook);
                 losses.push(Loss {
-                    ring: kind.map_or(Ring::Activity, ring_of),
+                    ring: kind.map_or(Ring::Activity, Kind::ring),
                     reason: LossReason::Recursion,
                     kind,
                     count: misses - *last,
@@ -68,13 +68,6 @@ fn meaning(index: u32) -> Option<(Kind, LossReason)> {
     let kind = Kind::from_number((index / REASONS) as u16)?;
     let reason = LossReason::ALL.into_iter().find(|reason| *reason as u32 == index % REASONS)?;
     Some((kind, reason))
-}
-
-fn ring_of(kind: Kind) -> Ring {
-    match kind {
-        Kind::Fork | Kind::Exec | Kind::Exit => Ring::Process,
-        _ => Ring::Activity,
-    }
 }
 
 fn kind_of(hook: Hook) -> Option<Kind> {

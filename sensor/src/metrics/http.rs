@@ -149,7 +149,7 @@ mod tests {
         metrics.set_alive(crate::machine::boottime_ns());
         metrics.set_ready(true);
         metrics.event(Kind::Exec);
-        metrics.lost(&Loss { ring: Ring::Process, reason: LossReason::RingFull, kind: None, count: 7 });
+        metrics.lost(&Loss { ring: Ring::Process, reason: LossReason::RingFull, kind: Some(Kind::Fork), count: 7 });
         metrics.ring(Ring::Process, 10, 4096);
         assert!(get(address, "GET /readyz HTTP/1.1").starts_with("HTTP/1.1 200"));
         assert!(get(address, "GET /healthz HTTP/1.1").starts_with("HTTP/1.1 200"));
@@ -158,7 +158,7 @@ mod tests {
         let text = get(address, "GET /metrics HTTP/1.1");
         for line in [
             "sensor_events_total{kind=\"exec\"} 1",
-            "sensor_lost_events_total{ring=\"process\",reason=\"ring_full\"} 7",
+            "sensor_lost_events_total{ring=\"process\",reason=\"ring_full\",kind=\"fork\"} 7",
             "sensor_ring_bytes{ring=\"process\"} 10",
             "sensor_ring_capacity_bytes{ring=\"process\"} 4096",
             "sensor_processes 0",

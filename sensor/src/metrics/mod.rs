@@ -56,7 +56,7 @@ macro_rules! labels {
 
 labels! {
     OfKind { kind }
-    OfLoss { ring, reason }
+    OfLoss { ring, reason, kind }
     OfRing { ring }
     OfRole { role }
     OfAlert { rule, severity }
@@ -128,7 +128,7 @@ impl Metrics {
         of.0.register("sensor_build", "Which sensor this is", Info::new(build));
         let metrics = Self {
             events: of.add("events", "Events taken in, by kind"),
-            lost: of.add("lost_events", "Events lost, by ring and reason"),
+            lost: of.add("lost_events", "Events lost, by ring, reason and kind"),
             ring_bytes: of.add("ring_bytes", "Bytes that wait in a ring of the kernel"),
             ring_capacity: of.add("ring_capacity_bytes", "Size of a ring of the kernel"),
             processes: of.add("processes", "Processes in the tree, lately ended ones included"),
@@ -165,9 +165,10 @@ impl Metrics {
         for kind in Kind::ALL {
             drop(self.events.get_or_create(&OfKind { kind: kind.name() }));
         }
-        for ring in Ring::ALL {
-            let reasons = LossReason::ALL.iter().map(|reason| OfLoss { ring: ring.name(), reason: reason.name() });
-            reasons.for_each(|labels| drop(self.lost.get_or_create(&labels)));
+        for (ring, kind) in lost_kinds() {
+            for reason in LossReason::ALL {
+                drop(self.lost.get_or_create(&of_loss(ring, reason, kind)));
+            }
         }
         drop(self.reconciliations.get_or_create(&OfReason { reason: "loss" }));
     }
@@ -189,7 +190,7 @@ impl Metrics {
 
     /// Something was lost.
     pub fn lost(&self, loss: &Loss) {
-        self.lost.get_or_create(&OfLoss { ring: loss.ring.name(), reason: loss.reason.name() }).inc_by(loss.count);
+        self.lost.get_or_create(&of_loss(loss.ring, loss.reason, loss.kind)).inc_by(loss.count);
     }
 
     /// How full a ring is.
@@ -274,12 +275,15 @@ impl Metrics {
         self.reloads.get_or_create(&OfResult { result }).inc();
     }
 
-    /// Lost so far, by ring and reason, where there is any.
-    pub fn lost_so_far(&self) -> Vec<(&'static str, &'static str, u64)> {
-        let every = Ring::ALL.into_iter().flat_map(|ring| LossReason::ALL.map(|reason| (ring.name(), reason.name())));
+    /// Lost so far, where there is any.
+    pub fn lost_so_far(&self) -> Vec<Loss> {
+        let every = lost_kinds().flat_map(|(ring, kind)| LossReason::ALL.map(|reason| (ring, reason, kind)));
         every
-            .map(|(ring, reason)| (ring, reason, self.lost.get_or_create(&OfLoss { ring, reason }).get()))
-            .filter(|(_, _, count)| *count > 0)
+            .map(|(ring, reason, kind)| {
+                let count = self.lost.get_or_create(&of_loss(ring, reason, kind)).get();
+                Loss { ring, reason, kind, count }
+            })
+            .filter(|loss| loss.count > 0)
             .collect()
     }
 
@@ -310,6 +314,16 @@ impl Metrics {
     pub fn alive_ns(&self) -> u64 {
         self.alive_ns.load(Ordering::Acquire)
     }
+}
+
+/// Rings and kinds of what can be lost; the kind is not always known.
+fn lost_kinds() -> impl Iterator<Item = (Ring, Option<Kind>)> {
+    let known = Kind::ALL.into_iter().filter(|kind| kind.is_kernels()).map(|kind| (kind.ring(), Some(kind)));
+    known.chain(Ring::ALL.map(|ring| (ring, None)))
+}
+
+fn of_loss(ring: Ring, reason: LossReason, kind: Option<Kind>) -> OfLoss {
+    OfLoss { ring: ring.name(), reason: reason.name(), kind: kind.map_or("unknown", Kind::name) }
 }
 
 fn seconds(nanoseconds: u64) -> f64 {
