@@ -9,7 +9,7 @@ mod watching;
 use crate::capture::Writer;
 use crate::config::Config;
 use crate::control::{Control, Facts, answer};
-use crate::decode::decode;
+use crate::decode::{decode, stated_kind};
 use crate::encode::encode;
 use crate::event::{Body, Event, Loss};
 use crate::kernel::Sensor;
@@ -22,14 +22,14 @@ use crate::shutdown::Signals;
 use anyhow::{Context, Result};
 use sensor_common::key::ProcessKey;
 use sensor_common::losses::{LossReason, Ring};
-use sensor_common::record::Hook;
+use sensor_common::record::{Hook, Kind};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufWriter;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use watching::Watching;
+use watching::{Loading, Watching};
 
 /// How long the loop waits when something waits for time to pass.
 const SOON: Duration = Duration::from_millis(20);
@@ -184,7 +184,9 @@ impl Agent {
             Ok(event) => event,
             Err(error) => {
                 tracing::warn!(%error, "a record cannot be decoded");
-                self.metrics.lost(&Loss { ring: Ring::Activity, reason: LossReason::Malformed, kind: None, count: 1 });
+                let kind = stated_kind(record);
+                let ring = kind.map_or(Ring::Activity, Kind::ring);
+                self.metrics.lost(&Loss { ring, reason: LossReason::Malformed, kind, count: 1 });
                 return Ok(());
             }
         };
@@ -223,9 +225,8 @@ impl Agent {
                 Request::Reconcile => reconcile = true,
             }
         }
-        if let Body::Exit(_) = event.body
-            && event.lineage != 0
-        {
+        let node = self.core.tree.find(event.process).and_then(|id| self.core.tree.node(id));
+        if matches!(event.body, Body::Exit(_)) && node.is_some_and(|node| node.lineage != 0) {
             self.sensor.forget(event.process);
         }
         if reconcile {
@@ -243,11 +244,16 @@ impl Agent {
         let Some(kind) = self.core.catalogue().server(server) else {
             return;
         };
-        let lineage =
-            self.core.tree.find(process).and_then(|id| self.core.tree.node(id)).map_or(0, |node| node.lineage);
-        let image =
-            self.core.tree.find(process).and_then(|id| self.core.tree.node(id)).and_then(|node| node.image.clone());
-        for watch in self.watching.begin(&mut self.sensor, process, lineage, kind, image.as_deref()) {
+        let node = self.core.tree.find(process).and_then(|id| self.core.tree.node(id));
+        let servers = &self.core.servers;
+        let loading = Loading {
+            process,
+            lineage: node.map_or(0, |node| node.lineage),
+            kind,
+            image: node.and_then(|node| node.image.as_deref()),
+            runs: &|lineage| servers.by_lineage(lineage).is_some_and(|server| server.ended_boottime_ns.is_none()),
+        };
+        for watch in self.watching.begin(&mut self.sensor, &loading) {
             self.push(Body::Watch(Box::new(watch)), process);
         }
     }

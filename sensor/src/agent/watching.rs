@@ -33,14 +33,8 @@ impl Watching {
     }
 
     /// Begins to watch a server's directories; gives those that are watched now, whether they were before or not.
-    pub fn begin(
-        &mut self,
-        sensor: &mut Sensor,
-        process: ProcessKey,
-        lineage: u32,
-        kind: &ServerKind,
-        image: Option<&Exec>,
-    ) -> Vec<Watch> {
+    pub fn begin(&mut self, sensor: &mut Sensor, loading: &Loading<'_>) -> Vec<Watch> {
+        let Loading { process, lineage, kind, image, .. } = *loading;
         let mut wanted: Vec<Wanted> =
             kind.components.iter().map(|component| Wanted::new(component.kind.name(), &component.path)).collect();
         wanted.extend(image.map(|image| from_configuration(process, kind, image)).unwrap_or_default());
@@ -48,7 +42,7 @@ impl Watching {
         let mut not_watched = expansion.not_watched;
         let mut watches = Vec::new();
         for found in expansion.found {
-            match self.install(sensor, process, &found) {
+            match self.install(sensor, loading, &found) {
                 Ok(number) => watches.push(watch(number, kind, found)),
                 Err(reason) => {
                     not_watched.push(NotWatched {
@@ -65,18 +59,35 @@ impl Watching {
         watches
     }
 
-    fn install(&mut self, sensor: &mut Sensor, process: ProcessKey, found: &Found) -> Result<u32, String> {
-        let Some((number, new)) = self.numbers.number(found.key) else {
+    fn install(&mut self, sensor: &mut Sensor, loading: &Loading<'_>, found: &Found) -> Result<u32, String> {
+        let Some(numbered) = self.numbers.number(found.key, loading.lineage, loading.runs) else {
             return Err("too many directories are watched already".to_owned());
         };
-        if new {
-            sensor.watch(process.tgid, &found.in_root, found.key, number).map_err(|error| {
-                tracing::warn!(path = %found.path, error = format!("{error:#}"), "directory is not watched");
-                format!("{error:#}")
-            })?;
+        if let Some((watch, key)) = numbered.released {
+            sensor.unwatch(key, watch);
         }
-        Ok(number)
+        // One that is watched already is from now on reached through this process as well.
+        sensor.watch(loading.process.tgid, &found.in_root, found.key, numbered.watch).map_err(|error| {
+            tracing::warn!(path = %found.path, error = format!("{error:#}"), "directory is not watched");
+            format!("{error:#}")
+        })?;
+        Ok(numbered.watch)
     }
+}
+
+/// A server that loads components.
+#[derive(Clone, Copy)]
+pub struct Loading<'a> {
+    /// Its first process.
+    pub process: ProcessKey,
+    /// Its number.
+    pub lineage: u32,
+    /// What it is.
+    pub kind: &'a ServerKind,
+    /// What that process runs.
+    pub image: Option<&'a Exec>,
+    /// Whether the server of a number runs.
+    pub runs: &'a dyn Fn(u32) -> bool,
 }
 
 fn from_configuration(process: ProcessKey, kind: &ServerKind, image: &Exec) -> Vec<Wanted> {

@@ -5,21 +5,23 @@
 //! a new file), and the time. Events of one process on one name that come quickly are merged by the kernel.
 //! Bounds: [`MAX_MARKS`] directories; the kernel's queue (16,384 events), whose overflow is counted.
 
+mod notice;
+mod top;
+
 use super::ring::Batch;
 use crate::encode::encode;
-use crate::event::{Body, Event, File, Loss};
+use crate::event::Loss;
 use anyhow::{Context, Result, bail};
 use bstr::BString;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
-use sensor_common::file::file_flags;
-use sensor_common::key::ProcessKey;
+use notice::{Notice, events};
+use rustix::fs::AtFlags;
 use sensor_common::losses::{LossReason, Ring};
-use sensor_common::record::{Hook, Kind};
 use std::collections::HashMap;
 use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use top::{Handle, Top, handle_of, open_directory};
 
 /// Most directories with a mark; more are not watched, and counted.
 const MAX_MARKS: usize = 16_384;
@@ -38,20 +40,18 @@ const EVENTS: u64 = libc::FAN_CREATE
 struct Marked {
     /// Its path in the mount namespace of the process it is watched for.
     path: BString,
-    /// Where the agent reaches it.
-    reach: PathBuf,
+    /// The same from the watched directory on; empty for that one itself.
+    below: PathBuf,
     watch: u32,
     /// How many directories the watched one is above it; 0 is the watched one itself.
     depth: u32,
 }
 
-/// File system id and file handle: what the kernel calls a directory in its events.
-type Handle = Vec<u8>;
-
 /// The fanotify group.
 pub struct Fanotify {
     group: OwnedFd,
     directories: HashMap<Handle, Marked>,
+    tops: HashMap<u32, Top>,
     buffer: Vec<u8>,
     overflows: u64,
     unmarked: u64,
@@ -72,27 +72,57 @@ impl Fanotify {
         }
         // SAFETY: a descriptor that was just made.
         let group = unsafe { OwnedFd::from_raw_fd(group) };
-        Ok(Self { group, directories: HashMap::new(), buffer: vec![0; 256 << 10], overflows: 0, unmarked: 0 })
+        Ok(Self {
+            group,
+            directories: HashMap::new(),
+            tops: HashMap::new(),
+            buffer: vec![0; 256 << 10],
+            overflows: 0,
+            unmarked: 0,
+        })
     }
 
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.group.as_fd()
     }
 
-    /// Marks a directory and every one below it.
+    /// Marks a directory and every one below it. One that is marked already is from now on reached through process
+    /// `pid`: who it was marked for first may have ended.
     pub fn watch(&mut self, pid: u32, path: &Path, watch: u32) -> Result<()> {
         let root = PathBuf::from(format!("/proc/{pid}/root"));
         let reach = root.join(path.strip_prefix("/").unwrap_or(path));
-        let top = Marked { path: BString::from(path.as_os_str().as_bytes()), reach, watch, depth: 0 };
-        self.mark_tree(top, &mut |_, _| {})
+        if let Some(top) = self.tops.get_mut(&watch) {
+            top.add(reach);
+            return Ok(());
+        }
+        let handle = handle_of(&open_directory(&reach, true)?)?;
+        self.tops.insert(watch, Top::new(handle, reach));
+        let path = BString::from(path.as_os_str().as_bytes());
+        let marked = self.mark_tree(Marked { path, below: PathBuf::new(), watch, depth: 0 }, &mut |_, _, _| {});
+        if marked.is_err() {
+            self.tops.remove(&watch);
+        }
+        marked
+    }
+
+    /// Forgets a watched directory. The kernel's marks go with their file system; what they still tell is not looked at.
+    pub fn unwatch(&mut self, watch: u32) {
+        self.tops.remove(&watch);
+        self.directories.retain(|_, marked| marked.watch != watch);
+    }
+
+    /// Where the agent reaches a watched directory now.
+    fn way(&mut self, watch: u32) -> Option<PathBuf> {
+        self.tops.get_mut(&watch)?.way()
     }
 
     /// Marks `top` and what is below it; `found` is told of every file there.
-    fn mark_tree(&mut self, top: Marked, found: &mut dyn FnMut(&Marked, &CStr)) -> Result<()> {
+    fn mark_tree(&mut self, top: Marked, found: &mut dyn FnMut(&Marked, &Path, &CStr)) -> Result<()> {
+        let way = self.way(top.watch).context("no process that runs leads to it")?;
         let mut waiting = vec![top];
         let mut first = true;
         while let Some(directory) = waiting.pop() {
-            let opened = match self.mark(&directory) {
+            let opened = match self.mark(&directory, &way) {
                 Ok(opened) => opened,
                 Err(error) if first => return Err(error),
                 Err(error) => {
@@ -112,7 +142,7 @@ impl Fanotify {
                         waiting.push(directory.below(name.to_bytes()));
                     }
                 } else {
-                    found(&directory, name);
+                    found(&directory, &way, name);
                 }
             }
             self.directories.insert(opened.1, directory);
@@ -120,14 +150,11 @@ impl Fanotify {
         Ok(())
     }
 
-    fn mark(&mut self, directory: &Marked) -> Result<(OwnedFd, Handle)> {
+    fn mark(&mut self, directory: &Marked, way: &Path) -> Result<(OwnedFd, Handle)> {
         if self.directories.len() >= MAX_MARKS {
             bail!("more than {MAX_MARKS} directories");
         }
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        // The watched directory itself may be reached through links; what is below it must not lead out.
-        let flags = if directory.depth == 0 { flags - OFlags::NOFOLLOW } else { flags };
-        let opened = rustix::fs::openat(CWD, &directory.reach, flags, Mode::empty()).context("opening it")?;
+        let opened = open_directory(&way.join(&directory.below), directory.depth == 0)?;
         let handle = handle_of(&opened).context("its file handle")?;
         // SAFETY: a null path means the descriptor itself.
         let marked = unsafe {
@@ -182,7 +209,8 @@ impl Fanotify {
             }
             return;
         }
-        for event in events(directory, name, notice.mask, notice.pid) {
+        let way = self.tops.get_mut(&directory.watch).and_then(Top::way);
+        for event in events(directory, way.as_deref(), name, notice.mask, notice.pid) {
             batch.push(&encode(&event));
         }
     }
@@ -190,8 +218,8 @@ impl Fanotify {
     /// A directory appeared: it is marked, and what was put into it before that is reported as created.
     fn new_directory(&mut self, directory: Marked, pid: u32, batch: &mut Batch) {
         let mut records = Vec::new();
-        let marked = self.mark_tree(directory, &mut |inside, name| {
-            for event in events(inside, name, libc::FAN_CREATE, pid) {
+        let marked = self.mark_tree(directory, &mut |inside, way, name| {
+            for event in events(inside, Some(way), name, libc::FAN_CREATE, pid) {
                 records.push(encode(&event));
             }
         });
@@ -223,143 +251,13 @@ impl Marked {
             path.push(b'/');
         }
         path.extend_from_slice(name);
-        Self { path, reach: self.reach.join(OsStr::from_bytes(name)), watch: self.watch, depth: self.depth + 1 }
+        Self { path, below: self.below.join(OsStr::from_bytes(name)), watch: self.watch, depth: self.depth + 1 }
     }
 }
 
 fn is_directory(directory: &OwnedFd, name: &CStr) -> bool {
     rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
         .is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR)
-}
-
-/// `struct file_handle` with room for the longest (`MAX_HANDLE_SZ`).
-#[repr(C)]
-struct FileHandle {
-    bytes: u32,
-    kind: i32,
-    handle: [u8; 128],
-}
-
-/// `fsid` and `file_handle` of a directory, in the layout of the kernel's event.
-fn handle_of(directory: &OwnedFd) -> Result<Handle> {
-    let statfs = rustix::fs::fstatfs(directory).context("fstatfs")?;
-    // SAFETY: `fsid_t` is two integers, read as its bytes.
-    let fsid: [u8; 8] = unsafe { std::mem::transmute_copy(&statfs.f_fsid) };
-    let mut handle = FileHandle { bytes: 128, kind: 0, handle: [0; 128] };
-    let mut mount = 0i32;
-    // SAFETY: the handle states its own room; an empty path with AT_EMPTY_PATH means the descriptor.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_name_to_handle_at,
-            directory.as_raw_fd(),
-            c"".as_ptr(),
-            &raw mut handle,
-            &raw mut mount,
-            libc::AT_EMPTY_PATH,
-        )
-    };
-    if result < 0 {
-        bail!("name_to_handle_at: {}", std::io::Error::last_os_error());
-    }
-    let mut key = fsid.to_vec();
-    key.extend_from_slice(&handle.bytes.to_ne_bytes());
-    key.extend_from_slice(&handle.kind.to_ne_bytes());
-    key.extend_from_slice(&handle.handle[..(handle.bytes as usize).min(128)]);
-    Ok(key)
-}
-
-/// One event of the kernel's (`struct fanotify_event_metadata` and what follows it).
-struct Notice<'a> {
-    mask: u64,
-    pid: u32,
-    info: &'a [u8],
-}
-
-impl<'a> Notice<'a> {
-    fn parse(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let length = number::<4>(bytes, 0).map(u32::from_ne_bytes)? as usize;
-        let metadata = number::<2>(bytes, 6).map(u16::from_ne_bytes)? as usize;
-        let event = bytes.get(..length).filter(|_| length >= 24)?;
-        let notice = Self {
-            mask: number::<8>(event, 8).map(u64::from_ne_bytes)?,
-            pid: number::<4>(event, 20).map(u32::from_ne_bytes)?,
-            info: event.get(metadata..)?,
-        };
-        Some((notice, &bytes[length..]))
-    }
-
-    /// The record of type `FAN_EVENT_INFO_TYPE_DFID_NAME`: directory and name.
-    fn directory_and_name(&self) -> Option<(&'a [u8], &'a CStr)> {
-        let mut rest = self.info;
-        loop {
-            let length = number::<2>(rest, 2).map(u16::from_ne_bytes)? as usize;
-            let info = rest.get(..length).filter(|_| length >= 4)?;
-            if info[0] == libc::FAN_EVENT_INFO_TYPE_DFID_NAME {
-                let handle_bytes = number::<4>(info, 12).map(u32::from_ne_bytes)? as usize;
-                let end = 20 + handle_bytes;
-                let name = CStr::from_bytes_until_nul(info.get(end..)?).ok()?;
-                return Some((info.get(4..end)?, name));
-            }
-            rest = &rest[length..];
-        }
-    }
-}
-
-fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
-    bytes.get(at..at + N)?.try_into().ok()
-}
-
-/// The events that a mask stands for, strongest first, with what the name is now.
-fn events(directory: &Marked, name: &CStr, mask: u64, pid: u32) -> Vec<Event> {
-    let reach = directory.reach.join(OsStr::from_bytes(name.to_bytes()));
-    let stat = rustix::fs::statat(CWD, &reach, AtFlags::SYMLINK_NOFOLLOW).ok();
-    let mode = stat.as_ref().map_or(0, |stat| stat.st_mode);
-    let symlink = mode & libc::S_IFMT == libc::S_IFLNK;
-    let links = stat.as_ref().map_or(1, |stat| stat.st_nlink);
-    let mut deeds = Vec::new();
-    if mask & libc::FAN_MOVED_TO != 0 {
-        deeds.push((Kind::Rename, 0));
-    }
-    if mask & libc::FAN_CREATE != 0 {
-        match (symlink, links > 1) {
-            (true, _) => deeds.push((Kind::Symlink, 0)),
-            (_, true) => deeds.push((Kind::Link, 0)),
-            _ => deeds.push((Kind::Open, file_flags::WRITE | file_flags::CREATED)),
-        }
-    } else if mask & (libc::FAN_MODIFY | libc::FAN_CLOSE_WRITE) != 0 {
-        deeds.push((Kind::Open, file_flags::WRITE));
-    }
-    if mask & libc::FAN_ATTRIB != 0 && mode & 0o111 != 0 && !symlink {
-        deeds.push((Kind::Chmod, 0));
-    }
-    let other = symlink.then(|| rustix::fs::readlinkat(CWD, &reach, Vec::new()).ok()).flatten();
-    let path = directory.below(name.to_bytes()).path;
-    let deeds = deeds.into_iter().map(|(operation, flags)| Event {
-        time_boottime_ns: crate::machine::boottime_ns(),
-        process: ProcessKey::new(pid, 0),
-        thread: pid,
-        lineage: 0,
-        hook: Hook::Fanotify,
-        body: Body::File(Box::new(File {
-            operation,
-            path: path.clone(),
-            other: other.as_ref().map(|target| BString::from(target.to_bytes())),
-            watch: Some(directory.watch),
-            watch_depth: directory.depth + 1,
-            device: stat.as_ref().map_or(0, |stat| kernel_device(stat.st_dev)),
-            inode: stat.as_ref().map_or(0, |stat| stat.st_ino),
-            flags,
-            mode,
-            owner: stat.as_ref().map_or(0, |stat| stat.st_uid),
-            argument: if operation == Kind::Chmod { mode & 0o7777 } else { 0 },
-        })),
-    });
-    deeds.collect()
-}
-
-/// A device as the kernel has it inside (`MKDEV`), from what stat gives.
-fn kernel_device(device: u64) -> u32 {
-    rustix::fs::major(device) << 20 | rustix::fs::minor(device)
 }
 
 #[cfg(test)]

@@ -70,6 +70,11 @@ impl Filter {
         }
     }
 
+    pub fn unwatch(&mut self, key: WatchKey) {
+        // Gone already is what is wanted.
+        let _ = self.watches.remove(&Key(key));
+    }
+
     pub fn watch(&mut self, key: WatchKey, watch: u32) -> Result<()> {
         self.watches.insert(Key(key), watch, 0).context("adding to the kernel's map of watched directories")
     }

@@ -159,6 +159,14 @@ impl Sensor {
         Ok(())
     }
 
+    /// Ends that.
+    pub fn unwatch(&mut self, key: WatchKey, watch: u32) {
+        self.filter.unwatch(key);
+        if let Some(fanotify) = &mut self.fanotify {
+            fanotify.unwatch(watch);
+        }
+    }
+
     /// What was lost since the last call.
     pub fn losses(&mut self) -> Vec<Loss> {
         let mut losses = self.losses.since_last(&self.programs);

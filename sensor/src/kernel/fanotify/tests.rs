@@ -1,7 +1,9 @@
 //! The kernel's events, as bytes.
 
 use super::*;
+use crate::event::{Body, Event};
 use proptest::prelude::*;
+use sensor_common::record::Kind;
 
 /// An event as `fanotify_read` gives it: metadata, and one record of a directory and a name.
 fn notice(mask: u64, pid: u32, handle: &[u8], name: &[u8]) -> Vec<u8> {
@@ -41,8 +43,8 @@ fn directory_name_and_process_are_read() {
 fn told(mask: u64, prepare: impl FnOnce(&Path)) -> Vec<Kind> {
     let directory = tempfile::tempdir().unwrap();
     prepare(directory.path());
-    let marked = Marked { path: BString::from("/var/www"), reach: directory.path().to_owned(), watch: 4, depth: 1 };
-    let events = events(&marked, c"a.php", mask, 77);
+    let marked = Marked { path: BString::from("/var/www"), below: PathBuf::new(), watch: 4, depth: 1 };
+    let events = events(&marked, Some(directory.path()), c"a.php", mask, 77);
     for event in &events {
         let Body::File(file) = &event.body else { panic!("a file") };
         assert_eq!((file.path.as_slice(), file.watch, file.watch_depth), (&b"/var/www/a.php"[..], Some(4), 2));

@@ -1,0 +1,88 @@
+//! Watched directories and how the agent reaches them.
+
+use anyhow::{Context, Result, bail};
+use rustix::fs::{CWD, Mode, OFlags};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// File system id and file handle: what the kernel calls a directory in its events.
+pub type Handle = Vec<u8>;
+
+/// A watched directory itself, and how the agent reaches it: through the roots of processes, in whose mount namespaces
+/// its path means it. Nothing is held open, because that would keep a file system from being unmounted.
+pub struct Top {
+    handle: Handle,
+    ways: Vec<PathBuf>,
+}
+
+/// Most ways that are remembered to one directory.
+const MAX_WAYS: usize = 16;
+
+impl Top {
+    pub fn new(handle: Handle, way: PathBuf) -> Self {
+        Self { handle, ways: vec![way] }
+    }
+
+    pub fn add(&mut self, way: PathBuf) {
+        self.ways.retain(|known| *known != way);
+        if self.ways.len() >= MAX_WAYS {
+            self.ways.remove(0);
+        }
+        self.ways.push(way);
+    }
+
+    /// One that still leads there: a process may have ended, and its pid be another's.
+    pub fn way(&mut self) -> Option<PathBuf> {
+        while let Some(way) = self.ways.last() {
+            let there = open_directory(way, true).and_then(|opened| handle_of(&opened));
+            if there.is_ok_and(|handle| handle == self.handle) {
+                return Some(way.clone());
+            }
+            self.ways.pop();
+        }
+        None
+    }
+}
+
+/// Opens a directory. A watched directory itself may be reached through links; what is below it must not lead out.
+pub fn open_directory(path: &Path, through_links: bool) -> Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let flags = if through_links { flags } else { flags | OFlags::NOFOLLOW };
+    rustix::fs::openat(CWD, path, flags, Mode::empty()).context("opening it")
+}
+
+/// `struct file_handle` with room for the longest (`MAX_HANDLE_SZ`).
+#[repr(C)]
+struct FileHandle {
+    bytes: u32,
+    kind: i32,
+    handle: [u8; 128],
+}
+
+/// `fsid` and `file_handle` of a directory, in the layout of the kernel's event.
+pub fn handle_of(directory: &OwnedFd) -> Result<Handle> {
+    let statfs = rustix::fs::fstatfs(directory).context("fstatfs")?;
+    // SAFETY: `fsid_t` is two integers, read as its bytes.
+    let fsid: [u8; 8] = unsafe { std::mem::transmute_copy(&statfs.f_fsid) };
+    let mut handle = FileHandle { bytes: 128, kind: 0, handle: [0; 128] };
+    let mut mount = 0i32;
+    // SAFETY: the handle states its own room; an empty path with AT_EMPTY_PATH means the descriptor.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_name_to_handle_at,
+            directory.as_raw_fd(),
+            c"".as_ptr(),
+            &raw mut handle,
+            &raw mut mount,
+            libc::AT_EMPTY_PATH,
+        )
+    };
+    if result < 0 {
+        bail!("name_to_handle_at: {}", std::io::Error::last_os_error());
+    }
+    let mut key = fsid.to_vec();
+    key.extend_from_slice(&handle.bytes.to_ne_bytes());
+    key.extend_from_slice(&handle.kind.to_ne_bytes());
+    key.extend_from_slice(&handle.handle[..(handle.bytes as usize).min(128)]);
+    Ok(key)
+}
