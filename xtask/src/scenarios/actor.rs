@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result, bail};
 use std::ffi::{CString, OsString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -58,10 +58,12 @@ pub fn act(part: &str, arguments: &[OsString]) -> Result<()> {
         "write" => {
             // A server runs for a while before it is abused: the agent has told the kernel whose lineage this is.
             pause(if super::lab::emulated() { 1500 } else { 200 });
-            write_as(argument(0), Path::new(argument(1)), &lab)
+            super::writes::write_as(argument(0), Path::new(argument(1)), &lab)
         }
         "counts" => super::counts::deeds(&lab),
         "burst" => burst(argument(0).parse()?),
+        "forks" => repeated(argument(0).parse()?),
+        "exec-as" => super::execs::exec_as(argument(0), &lab),
         _ => bail!("no such part: {part}"),
     }
 }
@@ -177,7 +179,7 @@ fn chain(left: &str, lab: &Path) -> Result<()> {
     }
 }
 
-fn unshare(flags: libc::c_int) -> Result<()> {
+pub fn unshare(flags: libc::c_int) -> Result<()> {
     // SAFETY: flags only.
     check(unsafe { libc::unshare(flags) }.into(), "unshare")?;
     if flags & libc::CLONE_NEWNS != 0 {
@@ -196,113 +198,52 @@ fn unshare(flags: libc::c_int) -> Result<()> {
     Ok(())
 }
 
-fn c_string(path: &Path) -> Result<CString> {
+/// Runs `body` in a child that is the first process of a new pid namespace, with mounts of its own.
+pub fn act_in_new_namespaces(body: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+    in_child(&mut || {
+        unshare(libc::CLONE_NEWPID | libc::CLONE_NEWNS)?;
+        in_child(&mut || {
+            // SAFETY: strings that end in NUL; only this mount namespace sees it.
+            let mounted =
+                unsafe { libc::mount(c"proc".as_ptr(), c"/proc".as_ptr(), c"proc".as_ptr(), 0, std::ptr::null()) };
+            check(mounted.into(), "mounting procfs")?;
+            body()
+        })
+    })
+}
+
+/// Mounts an overlay where nobody else sees it: `lower` is a program in its lower layer. Gives where it is.
+pub fn mount_overlay(lab: &Path) -> Result<PathBuf> {
+    unshare(libc::CLONE_NEWNS)?;
+    let at = lab.join("outside/overlay");
+    std::fs::create_dir_all(&at)?;
+    let (path, size) = (c_string(&at)?, c"size=64m".as_ptr());
+    // SAFETY: strings that end in NUL. An upper layer cannot lie on an overlay, where the lab itself may be.
+    let mounted = unsafe { libc::mount(c"tmpfs".as_ptr(), path.as_ptr(), c"tmpfs".as_ptr(), 0, size.cast()) };
+    check(mounted.into(), "mounting a tmpfs")?;
+    for layer in ["lower", "upper", "work", "merged"] {
+        std::fs::create_dir(at.join(layer))?;
+    }
+    std::fs::copy("/bin/true", at.join("lower/lower"))?;
+    let place = |layer: &str| at.join(layer).display().to_string();
+    let layers = format!("lowerdir={},upperdir={},workdir={}", place("lower"), place("upper"), place("work"));
+    let (merged, layers) = (c_string(&at.join("merged"))?, CString::new(layers)?);
+    let kind = c"overlay".as_ptr();
+    // SAFETY: strings that end in NUL.
+    let mounted = unsafe { libc::mount(kind, merged.as_ptr(), kind, 0, layers.as_ptr().cast()) };
+    check(mounted.into(), "mounting an overlay")?;
+    Ok(at.join("merged"))
+}
+
+pub fn c_string(path: &Path) -> Result<CString> {
     Ok(CString::new(path.as_os_str().as_encoded_bytes())?)
 }
 
-fn create(path: &Path) -> Result<()> {
-    File::create(path).with_context(|| path.display().to_string())?.write_all(b"<?php\n")?;
-    Ok(())
-}
-
-/// Makes `www/NAME` in one of many ways.
-fn write_as(how: &str, name: &Path, lab: &Path) -> Result<()> {
-    let (www, outside) = (lab.join("www"), lab.join("outside"));
-    let (real, away) = (www.join(name), outside.join(name));
-    // Left by an earlier try, if there was one.
-    for old in [&real, &away] {
-        let _ = fs::remove_file(old);
+/// So many children that end at once: their pids are free for others, and come again.
+fn repeated(count: u32) -> Result<()> {
+    for _ in 0..count {
+        in_child(&mut || Ok(()))?;
     }
-    match how {
-        "plainly" => create(&real),
-        "symlinked-directory" => {
-            let alias = outside.join("alias");
-            let _ = std::os::unix::fs::symlink(&www, &alias);
-            create(&alias.join(name))
-        }
-        "bind-mount" => {
-            unshare(libc::CLONE_NEWNS)?;
-            let bind = outside.join("bind");
-            fs::create_dir_all(&bind)?;
-            let (from, to) = (c_string(&www)?, c_string(&bind)?);
-            // SAFETY: strings that end in NUL.
-            let mounted =
-                unsafe { libc::mount(from.as_ptr(), to.as_ptr(), std::ptr::null(), libc::MS_BIND, std::ptr::null()) };
-            check(mounted.into(), "bind mount")?;
-            create(&bind.join(name))
-        }
-        "mount-namespace" => unshare(libc::CLONE_NEWNS).and_then(|()| create(&real)),
-        "hard-link" => create(&away).and_then(|()| Ok(fs::hard_link(&away, &real)?)),
-        "rename" => create(&away).and_then(|()| Ok(fs::rename(&away, &real)?)),
-        "symlink" => create(&away).and_then(|()| Ok(std::os::unix::fs::symlink(&away, &real)?)),
-        "dirfd" => {
-            let directory = File::open(&www)?;
-            let name = c_string(name)?;
-            let flags = libc::O_CREAT | libc::O_WRONLY;
-            // SAFETY: a string that ends in NUL.
-            let made = unsafe { libc::openat(directory.as_raw_fd(), name.as_ptr(), flags, 0o644) };
-            check(made.into(), "openat").map(drop)
-        }
-        "openat2-beneath" => openat2(&www, name),
-        "rewritten-open" => rewritten(&real, &away, &|path| {
-            // SAFETY: the buffer ends in NUL whichever of the two paths it holds.
-            let made = unsafe { libc::open(path, libc::O_CREAT | libc::O_WRONLY | libc::O_EXCL, 0o644) };
-            if made >= 0 {
-                // SAFETY: a descriptor that was just made.
-                drop(unsafe { OwnedFd::from_raw_fd(made) });
-            }
-        }),
-        _ => bail!("no such way: {how}"),
-    }
-}
-
-fn openat2(directory: &Path, name: &Path) -> Result<()> {
-    #[repr(C)]
-    struct OpenHow {
-        flags: u64,
-        mode: u64,
-        resolve: u64,
-    }
-    const RESOLVE_BENEATH: u64 = 8;
-    let how = OpenHow { flags: (libc::O_CREAT | libc::O_WRONLY) as u64, mode: 0o644, resolve: RESOLVE_BENEATH };
-    let directory = File::open(directory)?;
-    let name = c_string(name)?;
-    // SAFETY: a string that ends in NUL, and a structure that states its size.
-    let made = unsafe {
-        libc::syscall(libc::SYS_openat2, directory.as_raw_fd(), name.as_ptr(), &raw const how, size_of::<OpenHow>())
-    };
-    check(made, "openat2").map(drop)
-}
-
-/// Calls `open` again and again while a second thread rewrites the path between two of the same length.
-fn rewritten(real: &Path, away: &Path, open: &dyn Fn(*const libc::c_char)) -> Result<()> {
-    let one = c_string(real)?.into_bytes_with_nul();
-    let mut other = c_string(away)?.into_bytes_with_nul();
-    // Both are as long: slashes do no harm.
-    while other.len() < one.len() {
-        other.insert(0, b'/');
-    }
-    let mut one = one;
-    while one.len() < other.len() {
-        one.insert(0, b'/');
-    }
-    let shared: Vec<std::sync::atomic::AtomicU8> = one.iter().map(|byte| (*byte).into()).collect();
-    let done = std::sync::atomic::AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                for path in [&other, &one] {
-                    for (to, from) in shared.iter().zip(path) {
-                        to.store(*from, std::sync::atomic::Ordering::Relaxed);
-                    }
-                }
-            }
-        });
-        for _ in 0..300 {
-            open(shared.as_ptr().cast());
-        }
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
-    });
     Ok(())
 }
 

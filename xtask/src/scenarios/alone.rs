@@ -1,6 +1,6 @@
 //! Scenarios with a sensor of their own: started late, killed, flooded, recorded, or told nonsense.
 
-use super::lab::{Lab, Place, Resident, Start, finish, text};
+use super::lab::{Lab, Place, Resident, Start, finish, signal, text};
 use super::{Run, Scenario};
 use crate::command;
 use anyhow::{Context, Result, bail};
@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "server-before-sensor", run: Run::Alone(server_before_sensor) },
     Scenario { name: "sensor-killed", run: Run::Alone(sensor_killed) },
-    Scenario { name: "losses", run: Run::Alone(losses) },
     Scenario { name: "replay", run: Run::Alone(replay) },
     Scenario { name: "bad-config", run: Run::Alone(bad_config) },
     Scenario { name: "no-privileges", run: Run::Alone(no_privileges) },
@@ -44,59 +43,6 @@ fn sensor_killed(start: &Start) -> Result<String> {
     Ok("the shell is in the lineage after the restart".to_owned())
 }
 
-/// A sum over the series of `/metrics` whose names begin so.
-fn sum(metrics: &str, series: &[&str]) -> u64 {
-    let chosen = metrics.lines().filter(|line| series.iter().any(|name| line.starts_with(name)));
-    chosen.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
-}
-
-/// A ring of 64 KiB and a flood of programs: what was seen and what was lost is what was made.
-fn losses(start: &Start) -> Result<String> {
-    // Emulated, a program takes some ten times as long.
-    let count: u64 = if super::lab::emulated() { 2_000 } else { 20_000 };
-    let place = Place::new()?;
-    let lab = Lab::at(place, start, "alerts", &["kernel.process_ring_bytes=65536".to_owned()])?;
-    let total = |metrics: &str| {
-        let seen = ["fork", "exec", "exit"].map(|kind| format!("sensor_events_total{{kind=\"{kind}\"}}"));
-        let seen = sum(metrics, &[&seen[0], &seen[1], &seen[2]]);
-        (seen, sum(metrics, &["sensor_lost_events_total{ring=\"process\",reason=\"ring_full\"}"]))
-    };
-    let before = total(&lab.agent().metrics()?);
-    // Stopped, the agent cannot empty the ring: part of the flood is lost for certain.
-    let signal = |signal: &str| {
-        command::output(command::command("sh").args(["-c", &format!("kill -{signal} {}", lab.agent().pid())]))
-    };
-    signal("STOP")?;
-    let mut server = lab.place.server("burst", &[&count.to_string()]).spawn()?;
-    let burst = finish(&mut server, Duration::from_secs(180));
-    signal("CONT")?;
-    burst?;
-    std::thread::sleep(Duration::from_secs(3));
-    let metrics = lab.agent().metrics()?;
-    let after = total(&metrics);
-    let (seen, lost) = (after.0 - before.0, after.1 - before.1);
-    // fork, exec and exit of each; the server itself, and its second half.
-    let made = 3 * count + 5;
-    // Other programs of this machine are seen as well.
-    if seen + lost < made || seen + lost > made + made / 20 {
-        bail!("{made} were made, {seen} seen and {lost} counted as lost");
-    }
-    let tree = sum(&metrics, &["sensor_reconciliations_total{reason=\"loss\"}"]);
-    if lost == 0 {
-        bail!("nothing was lost: the ring was not too small for the flood");
-    }
-    if tree == 0 {
-        bail!("{lost} were lost, and procfs was not read again");
-    }
-    let socket = format!("agent.socket=\"{}\"", text(&lab.place.path("sensor.sock")));
-    let status = Command::new(&start.sensor).args(["status", "--json", "--set", &socket]).output()?;
-    let status: serde_json::Value = serde_json::from_slice(&status.stdout).context("sensor status")?;
-    if status["blind"] != false {
-        bail!("still blind: {status}");
-    }
-    Ok(format!("{made} made, {seen} seen, {lost} lost and counted"))
-}
-
 fn as_nobody(program: &Start, arguments: &[&str]) -> Result<Output> {
     let mut command = Command::new(&program.sensor);
     std::os::unix::process::CommandExt::uid(&mut command, 65_534);
@@ -124,7 +70,7 @@ fn replay(start: &Start) -> Result<String> {
         finish(&mut place.server(part, &arguments).spawn()?, Duration::from_secs(20))?;
     }
     std::thread::sleep(Duration::from_secs(1));
-    command::output(command::command("sh").args(["-c", &format!("kill -TERM {}", record.id())]))?;
+    signal(record.id(), libc::SIGTERM)?;
     let live = wait_with_output(&mut record)?;
     drop(resident);
     command::output(command::command("chmod").arg("-R").arg("a+rX").arg(&place.directory))?;

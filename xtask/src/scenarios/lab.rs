@@ -166,14 +166,30 @@ impl Lab {
         Ok(pid)
     }
 
-    /// Whether the sensor's log has these words.
-    pub fn logged(&self, words: &str) -> bool {
-        std::fs::read_to_string(self.place.path("sensor.log")).is_ok_and(|log| log.contains(words))
+    /// Whether the sensor said that it cannot mark the component directory (tmpfs before 5.13, tracepoint set).
+    pub fn cannot_mark(&self) -> bool {
+        let log = std::fs::read_to_string(self.place.path("sensor.log"));
+        log.is_ok_and(|log| log.contains("fanotify cannot watch this directory"))
     }
 
     /// Everything the sensor said of the server with that pid.
     pub fn said(&self, server: u32) -> Vec<Value> {
         self.ear.said(server)
+    }
+
+    /// The server whose directory was watched first ends, and another one takes its place.
+    pub fn restart_resident(&mut self) -> Result<()> {
+        self.resident = Resident::new(&self.place)?;
+        // Assigning ended the former one; the sensor is to know of both.
+        std::thread::sleep(Duration::from_millis(if emulated() { 2000 } else { 500 }));
+        Ok(())
+    }
+
+    /// Its alerts among that.
+    pub fn alerts(&self, server: u32) -> Vec<Value> {
+        let mut said = self.said(server);
+        said.retain(|line| line["event"]["kind"] == "alert");
+        said
     }
 
     /// Waits for `wanted` alerts, and then that no further one comes.
@@ -197,6 +213,13 @@ pub fn finish(child: &mut Child, patience: Duration) -> Result<()> {
     child.kill()?;
     child.wait()?;
     bail!("the actor did not end within {} s", patience.as_secs())
+}
+
+/// Sends a signal to a process that we started.
+pub fn signal(pid: u32, signal: libc::c_int) -> Result<()> {
+    // SAFETY: numbers only.
+    let sent = unsafe { libc::kill(libc::pid_t::try_from(pid)?, signal) };
+    super::actor::check(sent.into(), "kill").map(drop)
 }
 
 /// A path as text.

@@ -7,9 +7,13 @@
 mod actor;
 mod alone;
 mod counts;
+mod execs;
 mod lab;
 mod lineage;
+mod losses;
 mod paths;
+mod pids;
+mod writes;
 
 pub use actor::act;
 
@@ -46,11 +50,24 @@ enum Run {
     Shared(fn(&mut Lab) -> Result<String>),
     /// With a sensor of its own.
     Alone(fn(&Start) -> Result<String>),
+    /// The same, only in a virtual machine: it changes what other programs would feel.
+    Machine(fn(&Start) -> Result<String>),
 }
 
-/// All of them.
+/// All that can run here.
 fn all() -> Vec<Scenario> {
-    [lineage::SCENARIOS, paths::SCENARIOS, counts::SCENARIOS, alone::SCENARIOS].concat()
+    let mut all = [
+        lineage::SCENARIOS,
+        execs::SCENARIOS,
+        paths::SCENARIOS,
+        counts::SCENARIOS,
+        alone::SCENARIOS,
+        losses::SCENARIOS,
+        pids::SCENARIOS,
+    ]
+    .concat();
+    all.retain(|scenario| lab::emulated() || !matches!(scenario.run, Run::Machine(_)));
+    all
 }
 
 /// Runs those that were asked for; prints each and the closing line.
@@ -86,7 +103,7 @@ pub fn run(options: &Options) -> Result<()> {
 
 fn once(scenario: Scenario, start: &Start, shared: &mut Option<Lab>) -> Result<String> {
     match scenario.run {
-        Run::Alone(run) => {
+        Run::Alone(run) | Run::Machine(run) => {
             // The other sensor would take part of the processor, and the address.
             *shared = None;
             run(start)

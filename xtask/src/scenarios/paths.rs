@@ -14,15 +14,22 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "write-symlink", run: Run::Shared(|lab| written(lab, "symlink")) },
     Scenario { name: "write-dirfd", run: Run::Shared(|lab| written(lab, "dirfd")) },
     Scenario { name: "write-openat2-beneath", run: Run::Shared(|lab| written(lab, "openat2-beneath")) },
-    Scenario { name: "write-rewritten-path", run: Run::Shared(rewritten) },
+    Scenario { name: "write-io-uring", run: Run::Shared(|lab| written(lab, "io-uring")) },
+    Scenario { name: "write-rewritten-path", run: Run::Shared(|lab| rewritten(lab, "rewritten-open")) },
+    Scenario { name: "rename-rewritten-path", run: Run::Shared(|lab| rewritten(lab, "rewritten-rename")) },
+    Scenario { name: "write-new-directory", run: Run::Shared(|lab| written(lab, "new-directory")) },
+    Scenario { name: "write-after-restart", run: Run::Shared(after_restart) },
     Scenario { name: "write-no-component", run: Run::Shared(no_component) },
 ];
 
+/// What a kernel cannot do is passed over where the sensor says that it cannot.
+const UNMARKED: &str = "not seen: no marks on this kernel's tmpfs, and the sensor says so";
+
 fn written(lab: &mut Lab, how: &str) -> Result<String> {
-    let name = format!("{how}.php");
+    let name = if how == "new-directory" { "new/deeper/file.php".to_owned() } else { format!("{how}.php") };
     let server = lab.play("write", &[how, &name])?;
-    if matches!(how, "hard-link" | "rename" | "symlink") && lab.logged("fanotify cannot watch this directory") {
-        return Ok("not seen: no marks on this kernel's tmpfs, and the sensor says so".to_owned());
+    if matches!(how, "hard-link" | "rename" | "symlink" | "io-uring") && lab.cannot_mark() {
+        return Ok(UNMARKED.to_owned());
     }
     let alert = lab.expect(server, "component-write", 1)?.remove(0);
     let real = text(&lab.place.path("www").join(&name));
@@ -36,16 +43,27 @@ fn written(lab: &mut Lab, how: &str) -> Result<String> {
 }
 
 /// A second thread rewrites the path during the calls: what is reported is what was made, no more and no less.
-fn rewritten(lab: &mut Lab) -> Result<String> {
-    let name = "rewritten.php";
-    let server = lab.play("write", &["rewritten-open", name])?;
+fn rewritten(lab: &mut Lab, how: &str) -> Result<String> {
+    let name = format!("{how}.php");
+    let server = lab.play("write", &[how, &name])?;
     let real = lab.place.path("www").join(name);
-    let made = usize::from(real.exists());
-    let alerts = lab.expect(server, "component-write", made)?;
-    if let Some(alert) = alerts.iter().find(|alert| alert["file"]["path"] != text(&real).as_str()) {
+    if !real.exists() {
+        bail!("not one of the calls met the path in the component directory");
+    }
+    if how == "rewritten-rename" && lab.cannot_mark() {
+        return Ok(UNMARKED.to_owned());
+    }
+    let alert = lab.expect(server, "component-write", 1)?.remove(0);
+    if alert["file"]["path"] != text(&real).as_str() {
         bail!("file.path is {}", alert["file"]["path"]);
     }
-    Ok(format!("{made} file was made and reported"))
+    Ok(format!("{} by {}", alert["event"]["action"].as_str().unwrap_or_default(), alert["sensor"]["hook"]))
+}
+
+/// The process that a directory was watched for first has ended: new directories in it are still seen.
+fn after_restart(lab: &mut Lab) -> Result<String> {
+    lab.restart_resident()?;
+    written(lab, "new-directory")
 }
 
 fn no_component(lab: &mut Lab) -> Result<String> {
