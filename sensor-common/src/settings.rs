@@ -14,6 +14,14 @@ pub const MAX_STEPS: u32 = 40;
 pub const MAX_PROCESSES: u32 = 65_536;
 /// Most directories that can be watched.
 pub const MAX_WATCHES: u32 = 32_768;
+/// Words of the map that says for which inode numbers it is worth looking among the watched directories.
+pub const WATCH_WORDS: usize = 1024;
+
+/// Where in that map an inode number stands: word, and bit in it. Numbers that differ by a multiple of 65,536 share one.
+pub const fn watch_bit(inode: u64) -> (usize, u64) {
+    ((inode >> 6) as usize & (WATCH_WORDS - 1), 1 << (inode & 63))
+}
+
 /// Most connect calls under way at once in the tracepoint set.
 pub const MAX_PENDING_CONNECTS: u32 = 4096;
 

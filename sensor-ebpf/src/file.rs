@@ -40,21 +40,18 @@ pub enum Other {
     Text(u64),
 }
 
-/// Who is reported for touching `name`: a server's lineage anywhere, anybody below a watched directory.
+/// Who is reported: a server's lineage anywhere, anybody below a watched directory.
 #[inline(always)]
-pub fn concerned(name: Name) -> Option<(Subject, watch::Watched)> {
-    let watched = watch::above(name.dentry, name.vfsmount);
-    if watched.watch != 0 {
-        return Some((lineage::current(), watched));
-    }
-    lineage::current_in_lineage().map(|subject| (subject, watched))
+pub fn concerned(watched: watch::Watched) -> Option<Subject> {
+    if watched.watch != 0 { Some(lineage::current()) } else { lineage::current_in_lineage() }
 }
 
 /// Reports a deed on `name`, if it concerns anybody.
 #[inline(always)]
 pub fn report(deed: Deed, name: Name, other: Other) -> Outcome {
-    match concerned(name) {
-        Some((subject, watched)) => send(&deed, &subject, name, other, watched),
+    let watched = watch::above(name.dentry, name.vfsmount);
+    match concerned(watched) {
+        Some(subject) => send(&deed, &subject, name, other, watched),
         None => Ok(()),
     }
 }

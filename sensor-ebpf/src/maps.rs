@@ -3,12 +3,12 @@
 use crate::emit::Scratch;
 use aya_ebpf::{
     macros::map,
-    maps::{HashMap, LruHashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use sensor_common::{
     file::WatchKey,
     losses::LOSS_COUNTERS,
-    settings::{MAX_PENDING_CONNECTS, MAX_PROCESSES, MAX_WATCHES, ProcessEntry},
+    settings::{MAX_PENDING_CONNECTS, MAX_PROCESSES, MAX_WATCHES, ProcessEntry, WATCH_WORDS},
 };
 
 /// fork, exec, exit. The agent sets the size; full: `ring_full` is counted and the record dropped.
@@ -27,6 +27,11 @@ pub static PROCESSES: HashMap<u32, ProcessEntry> = HashMap::with_max_entries(MAX
 /// Watched directories, to their watch number. Written by the agent only, which counts what does not fit.
 #[map]
 pub static WATCHES: HashMap<WatchKey, u32> = HashMap::with_max_entries(MAX_WATCHES, 0);
+
+/// A bit for each inode number that some watched directory has: most directories on the way up need no look-up.
+/// Written by the agent only.
+#[map]
+pub static WATCH_BITS: Array<[u64; WATCH_WORDS]> = Array::with_max_entries(1, 0);
 
 /// connect(2) calls under way in a lineage, by pid_tgid, to the file descriptor. Full: the oldest gives way.
 #[map]

@@ -16,18 +16,20 @@ const CUT: u64 = 1 << 16;
 pub struct Cursor {
     pub dentry: u64,
     mount: u64,
-    /// Root dentry of `mount`, the mount above and the dentry there on which it is mounted: read once a mount.
+    /// Root dentry of `mount`, read once a mount.
     root: u64,
-    above: u64,
-    point: u64,
 }
 
-/// What is read of a dentry on the way.
-#[derive(Clone, Copy)]
-pub struct Place {
-    pub parent: u64,
-    pub name: u64,
-    pub inode: u64,
+/// Where a step upwards leads.
+pub enum Step {
+    /// The directory above, in the same mount: `dentry` was a name to be kept.
+    Up(Cursor),
+    /// `dentry` was the root of a mount, and has no name there: go on at its mount point.
+    Across(Cursor),
+    /// `dentry` is in no tree, and its name is all there is: a memfd.
+    Alone,
+    /// The top.
+    Top,
 }
 
 impl Cursor {
@@ -38,50 +40,39 @@ impl Cursor {
 
     #[inline(always)]
     fn at(dentry: u64, mount: u64) -> Self {
-        let root_at = off::OFF_MOUNT_MNT() + off::OFF_VFSMOUNT_ROOT();
-        // Side by side in every kernel so far: one read has all three.
-        if off::OFF_MOUNT_MOUNTPOINT() == off::OFF_MOUNT_PARENT() + 8 && root_at == off::OFF_MOUNT_PARENT() + 16 {
-            let [above, point, root]: [u64; 3] = read(mount, off::OFF_MOUNT_PARENT());
-            return Self { dentry, mount, root, above, point };
+        Self { dentry, mount, root: read(mount, off::OFF_MOUNT_MNT() + off::OFF_VFSMOUNT_ROOT()) }
+    }
+
+    /// One step up from `dentry`, whose parent is known.
+    #[inline(always)]
+    pub fn step(self, parent: u64) -> Step {
+        if self.dentry != self.root {
+            return if self.dentry == parent { Step::Alone } else { Step::Up(Self { dentry: parent, ..self }) };
         }
-        let above = read(mount, off::OFF_MOUNT_PARENT());
-        let point = read(mount, off::OFF_MOUNT_MOUNTPOINT());
-        Self { dentry, mount, root: read(mount, root_at), above, point }
-    }
-
-    /// Whether this is the root of a mount: it has no name there, and the way goes on at the mount point.
-    #[inline(always)]
-    pub fn at_root(self) -> bool {
-        self.dentry == self.root
-    }
-
-    /// The mount point, from a mount's root; `None` at the top.
-    #[inline(always)]
-    pub fn across(self) -> Option<Self> {
-        if self.above == self.mount || self.above == 0 { None } else { Some(Self::at(self.point, self.above)) }
-    }
-
-    /// The directory above.
-    #[inline(always)]
-    pub fn up(self, parent: u64) -> Self {
-        Self { dentry: parent, ..self }
-    }
-}
-
-impl Place {
-    #[inline(always)]
-    pub fn of(dentry: u64) -> Self {
-        // `d_parent`, `d_name` (hash and length, then the text) and `d_inode` stand side by side in every kernel so far.
-        let parent_at = off::OFF_DENTRY_PARENT();
-        if off::OFF_DENTRY_NAME() == parent_at + 16 && off::OFF_DENTRY_INODE() == parent_at + 24 {
-            let [parent, _, name, inode]: [u64; 4] = read(dentry, parent_at);
-            return Self { parent, name, inode };
+        // VERIFIER: one read for each word, although both words stand side by side. A buffer of several words that is used in
+        // one branch of a loop only keeps its ways apart, and kernels before 6.3 then look at each of them to the end ("BPF
+        // program is too large").
+        let above: u64 = read(self.mount, off::OFF_MOUNT_PARENT());
+        if above == self.mount || above == 0 {
+            return Step::Top;
         }
-        Self {
-            parent: read(dentry, parent_at),
-            name: read(dentry, off::OFF_DENTRY_NAME()),
-            inode: read(dentry, off::OFF_DENTRY_INODE()),
+        let point: u64 = read(self.mount, off::OFF_MOUNT_MOUNTPOINT());
+        Step::Across(Self::at(point, above))
+    }
+
+    /// The parent of `dentry`, and its name: they stand side by side in every kernel so far, so one read has both.
+    #[inline(always)]
+    fn parent_and_name(self) -> (u64, u64) {
+        if off::OFF_DENTRY_NAME() == off::OFF_DENTRY_PARENT() + 16 {
+            let words: [u64; 3] = read(self.dentry, off::OFF_DENTRY_PARENT());
+            return (words[0], words[2]);
         }
+        (self.parent(), read(self.dentry, off::OFF_DENTRY_NAME()))
+    }
+
+    #[inline(always)]
+    pub fn parent(self) -> u64 {
+        read(self.dentry, off::OFF_DENTRY_PARENT())
     }
 }
 
@@ -103,24 +94,23 @@ pub extern "C" fn path_walk(dentry: u64, vfsmount: u64, slot: u64, position: u64
     let mut cursor = Cursor::new(dentry, vfsmount);
     let mut cut = CUT;
     for _ in 0..MAX_STEPS {
-        if cursor.at_root() {
-            match cursor.across() {
-                Some(next) => cursor = next,
-                None => {
-                    cut = 0;
-                    break;
-                }
-            }
-        } else {
-            let place = Place::of(cursor.dentry);
-            copy_name(scratch, place.name, position + (MAX_PATH - 256) as u64);
-            if place.parent == cursor.dentry {
-                // In no tree: a memfd.
+        let (parent, name) = cursor.parent_and_name();
+        cursor = match cursor.step(parent) {
+            Step::Top => {
                 cut = 0;
                 break;
             }
-            cursor = cursor.up(place.parent);
-        }
+            Step::Alone => {
+                copy_name(scratch, name, position + (MAX_PATH - 256) as u64);
+                cut = 0;
+                break;
+            }
+            Step::Across(next) => next,
+            Step::Up(next) => {
+                copy_name(scratch, name, position + (MAX_PATH - 256) as u64);
+                next
+            }
+        };
     }
     // SAFETY: as above.
     let length = unsafe { end.read_volatile() } - position;

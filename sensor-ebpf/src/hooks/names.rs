@@ -13,11 +13,12 @@
 use crate::{
     emit::{Slot, finish},
     file::{self, Deed, Name, Other},
+    hooks::open::address,
     inode::Inode,
     memory::read,
     offsets as off, path,
 };
-use aya_ebpf::{EbpfContext, macros::fentry, programs::FEntryContext};
+use aya_ebpf::{macros::fentry, programs::FEntryContext};
 use sensor_common::record::{Hook, Kind};
 
 #[fentry(function = "security_path_rename")]
@@ -56,14 +57,6 @@ pub fn security_path_chmod(ctx: FEntryContext) -> u32 {
     let (dentry, vfsmount) = path::parts(target);
     let deed = deed(Kind::Chmod, Hook::SecurityPathChmod, mode, Inode::of_dentry(dentry));
     finish(Kind::Chmod, file::report(deed, Name { dentry, vfsmount }, Other::None))
-}
-
-/// A pointer argument, as a number.
-///
-/// VERIFIER: read by the helper, because a typed pointer must not be handed to a global function ("R1 is not a scalar").
-#[inline(always)]
-fn address(ctx: &FEntryContext, index: u32) -> u64 {
-    read(ctx.as_ptr() as u64, index * 8)
 }
 
 #[inline(always)]

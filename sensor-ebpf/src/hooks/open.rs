@@ -11,11 +11,11 @@ use crate::{
     emit::{Outcome, Slot, finish},
     file::{self, Deed, Name, Other, flag},
     inode::Inode,
-    lineage,
+    lineage::{self, Subject},
     memory::{direct, read},
     offsets as off, path,
     task::Task,
-    watch,
+    watch::{self, Watched},
 };
 use aya_ebpf::{
     EbpfContext,
@@ -39,8 +39,25 @@ pub fn security_file_open(ctx: FEntryContext) -> u32 {
     if mode & FMODE_WRITE == 0 {
         return 0;
     }
-    let (deed, name) = described(opened as u64, mode, Hook::SecurityFileOpen);
-    finish(Kind::Open, file::report(deed, name, Other::None))
+    finish(Kind::Open, written(address(&ctx, 0), mode))
+}
+
+#[inline(always)]
+fn written(opened: u64, mode: u32) -> Outcome {
+    let (dentry, vfsmount) = path::parts(opened + off::OFF_FILE_PATH() as u64);
+    let watched = watch::above(dentry, vfsmount);
+    match file::concerned(watched) {
+        Some(subject) => reported(opened, mode, Hook::SecurityFileOpen, &subject, watched),
+        None => Ok(()),
+    }
+}
+
+/// A pointer argument, as a number.
+///
+/// VERIFIER: read by the helper, because a typed pointer must not be handed to a global function ("R1 is not a scalar").
+#[inline(always)]
+pub fn address(ctx: &FEntryContext, index: u32) -> u64 {
+    read(ctx.as_ptr() as u64, index * 8)
 }
 
 #[tracepoint(category = "syscalls", name = "sys_exit_open")]
@@ -80,13 +97,12 @@ fn returned(ctx: &TracePointContext, hook: Hook) -> Outcome {
     if mode & FMODE_WRITE == 0 {
         return Ok(());
     }
-    let (deed, name) = described(opened, mode, hook);
-    let watched = watch::above(name.dentry, name.vfsmount);
-    file::send(&deed, &subject, name, Other::None, watched)
+    let (dentry, vfsmount) = path::parts(opened + off::OFF_FILE_PATH() as u64);
+    reported(opened, mode, hook, &subject, watch::above(dentry, vfsmount))
 }
 
 #[inline(always)]
-fn described(opened: u64, mode: u32, hook: Hook) -> (Deed, Name) {
+fn reported(opened: u64, mode: u32, hook: Hook, subject: &Subject, watched: Watched) -> Outcome {
     let (dentry, vfsmount) = path::parts(opened + off::OFF_FILE_PATH() as u64);
     let deed = Deed {
         slot: Slot::Open,
@@ -96,7 +112,7 @@ fn described(opened: u64, mode: u32, hook: Hook) -> (Deed, Name) {
         flags: file_flags::WRITE | flag(mode & FMODE_CREATED != 0, file_flags::CREATED),
         inode: Inode::of_file(opened).0,
     };
-    (deed, Name { dentry, vfsmount })
+    file::send(&deed, subject, Name { dentry, vfsmount }, Other::None, watched)
 }
 
 /// `ret` of a `syscalls:sys_exit_*` tracepoint: third word of its context.

@@ -3,10 +3,10 @@
 use super::load::Programs;
 use anyhow::{Context, Result};
 use aya::Pod;
-use aya::maps::{HashMap, MapData, MapError};
+use aya::maps::{Array, HashMap, MapData, MapError};
 use sensor_common::file::WatchKey;
 use sensor_common::key::ProcessKey;
-use sensor_common::settings::ProcessEntry;
+use sensor_common::settings::{ProcessEntry, WATCH_WORDS, watch_bit};
 
 /// `BPF_NOEXIST`: what the kernel wrote meanwhile is newer.
 const NO_EXIST: u64 = 1;
@@ -27,6 +27,9 @@ unsafe impl Pod for Key {}
 pub struct Filter {
     processes: HashMap<MapData, u32, Entry>,
     watches: HashMap<MapData, Key, u32>,
+    bits: Array<MapData, [u64; WATCH_WORDS]>,
+    /// What `bits` holds.
+    words: [u64; WATCH_WORDS],
 }
 
 impl Filter {
@@ -34,6 +37,8 @@ impl Filter {
         Ok(Self {
             processes: HashMap::try_from(programs.take_map("PROCESSES")?).context("map PROCESSES")?,
             watches: HashMap::try_from(programs.take_map("WATCHES")?).context("map WATCHES")?,
+            bits: Array::try_from(programs.take_map("WATCH_BITS")?).context("map WATCH_BITS")?,
+            words: [0; WATCH_WORDS],
         })
     }
 
@@ -71,11 +76,14 @@ impl Filter {
     }
 
     pub fn unwatch(&mut self, key: WatchKey) {
-        // Gone already is what is wanted.
+        // Gone already is what is wanted. The bit may be another directory's too: it stays, and costs a look-up.
         let _ = self.watches.remove(&Key(key));
     }
 
     pub fn watch(&mut self, key: WatchKey, watch: u32) -> Result<()> {
-        self.watches.insert(Key(key), watch, 0).context("adding to the kernel's map of watched directories")
+        self.watches.insert(Key(key), watch, 0).context("adding to the kernel's map of watched directories")?;
+        let (word, bit) = watch_bit(key.inode);
+        self.words[word] |= bit;
+        self.bits.set(0, self.words, 0).context("telling the kernel which inode numbers are watched")
     }
 }
