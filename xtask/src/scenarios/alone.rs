@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "server-before-sensor", run: Run::Alone(server_before_sensor) },
     Scenario { name: "sensor-killed", run: Run::Alone(sensor_killed) },
+    Scenario { name: "reload", run: Run::Alone(reload) },
     Scenario { name: "replay", run: Run::Alone(replay) },
     Scenario { name: "bad-config", run: Run::Alone(bad_config) },
     Scenario { name: "no-privileges", run: Run::Alone(no_privileges) },
@@ -41,6 +42,37 @@ fn sensor_killed(start: &Start) -> Result<String> {
         bail!("the lineage begins at {}", alert["sensor"]["lineage"][0]);
     }
     Ok("the shell is in the lineage after the restart".to_owned())
+}
+
+/// SIGHUP puts a changed catalogue in force, and keeps the old one if the new one is bad.
+fn reload(start: &Start) -> Result<String> {
+    let lab = Lab::new(start, &[])?;
+    let command = format!("{} actor nothing; exit 0", text(&lab.place.path("tool")));
+    let alerts = |wanted| -> Result<()> {
+        let server = lab.play("spawn", &[&command])?;
+        lab.expect(server, "server-shell", wanted).map(drop)
+    };
+    let asked = |result: &str, catalogue: &str| -> Result<()> {
+        std::fs::write(lab.place.path("catalogue/test.toml"), catalogue)?;
+        signal(lab.agent().pid(), libc::SIGHUP)?;
+        let series = format!("sensor_config_reloads_total{{result=\"{result}\"}} 1");
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_secs(20) {
+            if lab.agent().metrics()?.lines().any(|line| line == series) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        bail!("/metrics does not say {series}")
+    };
+    alerts(1)?;
+    let before = std::fs::read_to_string(lab.place.path("catalogue/test.toml"))?;
+    let normal = before.replace("actor nothing normal", "actor nothing; exit 0");
+    asked("success", &normal)?;
+    alerts(0)?;
+    asked("failure", "[[server]]\nid = 7\n")?;
+    alerts(0)?;
+    Ok("a changed catalogue counts, a bad one does not".to_owned())
 }
 
 fn as_nobody(program: &Start, arguments: &[&str]) -> Result<Output> {

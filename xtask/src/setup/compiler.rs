@@ -158,10 +158,14 @@ fn rustup_run(toolchain: &str, program: &str) -> Command {
     rustup
 }
 
+/// Installs one: the distribution's if it is recent enough, else a nightly. If one way fails the other is tried.
 fn install(refused: &mut Vec<String>) -> Result<()> {
     // An old Debian release has the package too, with a compiler that is too old.
-    if packages::candidate("rustc-web").is_some_and(|version| is_recent(&version)) {
-        return packages::ensure("building the kernel programs", DEBIAN);
+    if packages::newest_candidate("rustc-web").is_some_and(|version| is_recent(&version)) {
+        match packages::ensure("building the kernel programs", DEBIAN) {
+            Ok(()) => return Ok(()),
+            Err(error) => refused.push(format!("rustc-web could not be installed: {error:#}")),
+        }
     }
     if command::find("rustup").is_some() {
         println!("Installing {NIGHTLY} with rust-src (for building the kernel programs), by rustup.");

@@ -86,12 +86,28 @@ pub fn ensure(purpose: &str, needs: &[Need]) -> Result<()> {
     }
     println!("Installing packages with apt (for {purpose}; no service is started): {}", missing.join(" "));
     if !missing.iter().all(|package| candidate(package).is_some()) {
-        command::run(command::as_root("apt-get")?.args(["update", "-qq"]))?;
+        update()?;
     }
     install(&missing).or_else(|_| {
         println!("That failed; the package lists may be old. Once more after an update.");
-        command::run(command::as_root("apt-get")?.args(["update", "-qq"]))?;
+        update()?;
         install(&missing)
+    })
+}
+
+/// Reads apt's package lists anew.
+fn update() -> Result<()> {
+    command::run(command::as_root("apt-get")?.args(["update", "-qq"]))
+}
+
+/// The same as [`candidate`], having read the package lists first if they do not know the package: a new machine has
+/// none.
+pub fn newest_candidate(package: &str) -> Option<String> {
+    command::find("apt-get")?;
+    candidate(package).or_else(|| {
+        println!("Reading apt's package lists (to see whether {package} can be had).");
+        update().ok()?;
+        candidate(package)
     })
 }
 
