@@ -39,11 +39,17 @@ pub fn security_file_open(ctx: FEntryContext) -> u32 {
     if mode & FMODE_WRITE == 0 {
         return 0;
     }
-    finish(Kind::Open, written(address(&ctx, 0), mode))
+    written(&ctx, mode)
+}
+
+/// Apart from the program, so that an open for reading does not save the registers that only this needs.
+#[inline(never)]
+fn written(ctx: &FEntryContext, mode: u32) -> u32 {
+    finish(Kind::Open, try_written(address(ctx, 0), mode))
 }
 
 #[inline(always)]
-fn written(opened: u64, mode: u32) -> Outcome {
+fn try_written(opened: u64, mode: u32) -> Outcome {
     let (dentry, vfsmount) = path::parts(opened + off::OFF_FILE_PATH() as u64);
     let watched = watch::above(dentry, vfsmount);
     match file::concerned(watched) {

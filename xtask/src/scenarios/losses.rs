@@ -18,7 +18,7 @@ type Counts = BTreeMap<&'static str, u64>;
 
 fn losses(start: &Start) -> Result<String> {
     // Emulated, a program takes some ten times as long.
-    let count: u64 = if emulated() { 2_000 } else { 20_000 };
+    let count: u64 = if emulated() { 600 } else { 20_000 };
     let place = Place::new()?;
     let go = place.path("go");
     let lab = Lab::at(place, start, "alerts", &["kernel.process_ring_bytes=65536".to_owned()])?;

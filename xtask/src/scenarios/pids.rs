@@ -14,9 +14,6 @@ const PID_MAX: &str = "/proc/sys/kernel/pid_max";
 const FEW: &str = "400";
 /// More than there are pids.
 const TIMES: u32 = 450;
-/// Each of them makes strangers and children of the server have many pids in common.
-const ROUNDS: usize = 2;
-
 fn pid_reuse(start: &Start) -> Result<String> {
     let before = std::fs::read_to_string(PID_MAX)?;
     std::fs::write(PID_MAX, FEW)?;
@@ -28,17 +25,10 @@ fn pid_reuse(start: &Start) -> Result<String> {
 fn few_pids(start: &Start) -> Result<String> {
     let lab = Lab::new(start, &[])?;
     let (mut strangers, mut ours) = (BTreeSet::new(), BTreeSet::new());
-    let mut servers = Vec::new();
-    for _ in 0..ROUNDS {
-        let server = lab.play("forks", &[&TIMES.to_string()])?;
-        servers.push(server);
-        // Strangers run what would be an alert in a server's lineage.
-        for _ in 0..TIMES / 3 {
-            let mut stranger = Command::new("sh").args(["-c", ":"]).spawn().context("sh")?;
-            strangers.insert(stranger.id());
-            stranger.wait()?;
-        }
-    }
+    // Some before the server's children, and some after them.
+    run_strangers(&mut strangers)?;
+    let mut servers = vec![lab.play("forks", &[&TIMES.to_string()])?];
+    run_strangers(&mut strangers)?;
     let command = format!("{} actor nothing; exit 0", super::lab::text(&lab.place.path("tool")));
     let shell = lab.play("spawn", &[&command])?;
     servers.push(shell);
@@ -53,8 +43,8 @@ fn few_pids(start: &Start) -> Result<String> {
         bail!("only {shared} pids were a stranger's and a server's child's: that shows nothing");
     }
     // `play` gives pids, which are used again here too: of all these servers there is one alert.
-    let alerts: usize = servers.iter().collect::<BTreeSet<_>>().iter().map(|pid| lab.alerts(**pid).len()).sum();
     let alert = lab.expect(shell, "server-shell", 1)?.remove(0);
+    let alerts: usize = servers.iter().collect::<BTreeSet<_>>().into_iter().map(|pid| lab.alerts(*pid).len()).sum();
     if alerts > 1 {
         bail!("{alerts} alerts instead of one");
     }
@@ -63,4 +53,14 @@ fn few_pids(start: &Start) -> Result<String> {
         bail!("the lineage is {lineage:?}");
     }
     Ok(format!("{shared} pids were a stranger's and a server's child's"))
+}
+
+/// Strangers run what would be an alert in a server's lineage.
+fn run_strangers(pids: &mut BTreeSet<u32>) -> Result<()> {
+    for _ in 0..TIMES / 4 {
+        let mut stranger = Command::new("sh").args(["-c", ":"]).spawn().context("sh")?;
+        pids.insert(stranger.id());
+        stranger.wait()?;
+    }
+    Ok(())
 }

@@ -100,15 +100,14 @@ fn update() -> Result<()> {
     command::run(command::as_root("apt-get")?.args(["update", "-qq"]))
 }
 
-/// The same as [`candidate`], having read the package lists first if they do not know the package: a new machine has
-/// none.
+/// The same as [`candidate`], having read the package lists anew: a new machine's are old, or not there.
 pub fn newest_candidate(package: &str) -> Option<String> {
     command::find("apt-get")?;
-    candidate(package).or_else(|| {
-        println!("Reading apt's package lists (to see whether {package} can be had).");
-        update().ok()?;
-        candidate(package)
-    })
+    println!("Reading apt's package lists (to see which {package} can be had).");
+    if let Err(error) = update() {
+        println!("That failed, the old ones are used: {error:#}");
+    }
+    candidate(package)
 }
 
 /// The version of `package` that apt would install.

@@ -22,7 +22,7 @@ impl Kernel {
         self.directory.join("vmlinuz")
     }
 
-    /// The overlayfs module, where it is one and in the same package.
+    /// The overlayfs module, where it is one.
     pub fn overlay_module(&self) -> Option<PathBuf> {
         Some(self.directory.join("overlay.ko")).filter(|path| path.exists())
     }
@@ -33,14 +33,20 @@ struct Series {
     label: &'static str,
     prefix: &'static str,
     suffix: &'static str,
+    /// What stands for `prefix` in the name of the modules' package, where that is another one.
+    modules: Option<&'static str>,
+}
+
+const fn series(label: &'static str, prefix: &'static str) -> Series {
+    Series { label, prefix, suffix: "-cloud-amd64-unsigned", modules: None }
 }
 
 const SERIES: &[Series] = &[
-    Series { label: "5.10", prefix: "linux-image-5.10.", suffix: "-cloud-amd64-unsigned" },
-    Series { label: "6.1", prefix: "linux-image-6.1.", suffix: "-cloud-amd64-unsigned" },
-    Series { label: "6.12", prefix: "linux-image-6.12.", suffix: "-cloud-amd64-unsigned" },
-    // Since 7.0 the image is in a package of its own.
-    Series { label: "newest", prefix: "linux-binary-", suffix: "-cloud-amd64" },
+    series("5.10", "linux-image-5.10."),
+    series("6.1", "linux-image-6.1."),
+    series("6.12", "linux-image-6.12."),
+    // Since 7.0 image and modules are in packages of their own.
+    Series { label: "newest", prefix: "linux-binary-", suffix: "-cloud-amd64", modules: Some("linux-modules-") },
 ];
 
 /// The kernels with these labels (all, if none is given), downloaded if they are not here yet.
@@ -86,7 +92,9 @@ fn download(series: &Series, apt: &Apt) -> Result<Kernel> {
     let unpacked = directory(series).join("unpacked");
     let mut problems = Vec::new();
     for package in &names {
-        match apt.unpack(package, &unpacked) {
+        let modules = series.modules.map(|prefix| package.replacen(series.prefix, prefix, 1));
+        let mut all = [Some(package.clone()), modules].into_iter().flatten();
+        match all.try_for_each(|package| apt.unpack(&package, &unpacked)) {
             Ok(()) => {
                 println!("  {:<7} {package}", series.label);
                 return keep(series, &unpacked);
