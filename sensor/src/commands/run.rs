@@ -13,8 +13,9 @@ use crate::output::Outputs;
 use crate::pipeline::{Core, MAX_PROCESSES, Settings};
 use crate::shutdown::Signals;
 use anyhow::Context;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::BufWriter;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +67,8 @@ fn stay(arguments: &ConfigArgs, capture: Option<&Path>, length: Option<Duration>
 
 fn begin_capture(path: &Path, host: &Host) -> anyhow::Result<Capture> {
     let doing = || format!("writing the capture {}", path.display());
-    let file = File::create(path).with_context(doing)?;
+    // It holds every command line of the machine, and those hold secrets.
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).with_context(doing)?;
     let header = Header { sensor_version: env!("CARGO_PKG_VERSION").to_owned(), host: host.clone() };
     Writer::new(BufWriter::new(file), &header).with_context(doing)
 }

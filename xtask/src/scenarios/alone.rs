@@ -4,6 +4,7 @@ use super::lab::{Lab, Place, Resident, Start, finish, signal, text};
 use super::{Run, Scenario};
 use crate::command;
 use anyhow::{Context, Result, bail};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -105,6 +106,10 @@ fn replay(start: &Start) -> Result<String> {
     signal(record.id(), libc::SIGTERM)?;
     let live = wait_with_output(&mut record)?;
     drop(resident);
+    let mode = std::fs::metadata(&capture)?.permissions().mode() & 0o777;
+    if mode != 0o600 {
+        bail!("the capture's mode is {mode:o}");
+    }
     command::output(command::command("chmod").arg("-R").arg("a+rX").arg(&place.directory))?;
     let extra = format!("catalogue.extra=[\"{}\"]", text(&place.path("catalogue")));
     let replayed = as_nobody(start, &["replay", &text(&capture), "--json", "--set", &extra])?;
