@@ -2,7 +2,8 @@
 //!
 //! Kernel: include/trace/events/sched.h: sched_process_exit(struct task_struct *p), since 6.16 with bool group_dead.
 //! `signal->live` has been counted down before (kernel/exit.c: do_exit). Two last threads that end at the same moment
-//! may both find it 0: the one that still finds the process in the map reports.
+//! may both find it 0: the one that still finds the process in the map reports. Every process is in the map: from its fork
+//! on, or because the agent found it in procfs; misses what the map had no room for (`process_map_full`).
 
 use crate::{
     emit::{self, Outcome, Slot, finish},
@@ -39,7 +40,7 @@ fn try_exit(task: TypedTask) -> Outcome {
     let exit_code = unsafe { task.member(off::OFF_TASK_EXIT_CODE()) };
     // SAFETY: read at once.
     let lineage = unsafe { PROCESSES.get(process.tgid) }.map_or(0, |entry| entry.lineage);
-    if PROCESSES.remove(process.tgid).is_err() && thread != process.tgid {
+    if PROCESSES.remove(process.tgid).is_err() {
         return Ok(());
     }
     let subject = Subject { process, thread, lineage };

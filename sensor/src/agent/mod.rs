@@ -23,7 +23,7 @@ use anyhow::{Context, Result};
 use sensor_common::key::ProcessKey;
 use sensor_common::losses::{LossReason, Ring};
 use sensor_common::record::{Hook, Kind};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::io::BufWriter;
 use std::net::SocketAddr;
@@ -212,13 +212,7 @@ impl Agent {
             match request {
                 Request::SetLineage { process, parent, lineage } => {
                     if let Err(error) = self.sensor.set_lineage(process, parent, lineage) {
-                        tracing::warn!(pid = process.tgid, error = format!("{error:#}"), "lineage not set");
-                        self.metrics.lost(&Loss {
-                            ring: Ring::Process,
-                            reason: LossReason::ProcessMapFull,
-                            kind: None,
-                            count: 1,
-                        });
+                        self.not_in_map(process, &error);
                     }
                 }
                 Request::WatchServer { process, server } => self.watch(process, &server),
@@ -235,9 +229,29 @@ impl Agent {
         }
     }
 
+    /// Reads procfs. The kernel is told of each process before it is looked at: so the end of every process that is then
+    /// found will be reported.
     fn read_procfs(&mut self) {
-        self.waiting.extend(Procfs::default().snapshot().iter().map(encode));
+        let procfs = Procfs::default();
+        let listed = procfs.processes();
+        for process in &listed {
+            if let Err(error) = self.sensor.know(*process) {
+                self.not_in_map(*process, &error);
+            }
+        }
+        let found = procfs.snapshot();
+        let there: HashSet<ProcessKey> = found.iter().map(|event| event.process).collect();
+        for gone in listed.into_iter().filter(|process| !there.contains(process)) {
+            self.sensor.forget(gone);
+        }
+        self.waiting.extend(found.iter().map(encode));
         self.push(Body::Healed, ProcessKey::NONE);
+    }
+
+    fn not_in_map(&self, process: ProcessKey, error: &anyhow::Error) {
+        tracing::warn!(pid = process.tgid, error = format!("{error:#}"), "not in the kernel's process map");
+        let reason = LossReason::ProcessMapFull;
+        self.metrics.lost(&Loss { ring: Ring::Process, reason, kind: None, count: 1 });
     }
 
     fn watch(&mut self, process: ProcessKey, server: &str) {

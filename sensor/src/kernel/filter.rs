@@ -54,15 +54,21 @@ impl Filter {
                     .insert(process.tgid, changed, 0)
                     .context("writing a lineage into the kernel's process map")
             }
-            Err(MapError::KeyNotFound) => {
-                let entry =
-                    Entry(ProcessEntry { start_boottime_ns: process.start_boottime_ns, parent, lineage, reserved: 0 });
-                match self.processes.insert(process.tgid, entry, NO_EXIST) {
-                    Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
-                    other => other.context("adding to the kernel's process map"),
-                }
-            }
+            Err(MapError::KeyNotFound) => self.add(process, parent, lineage),
             Err(error) => Err(error).context("reading the kernel's process map"),
+        }
+    }
+
+    /// Adds a process that the kernel's map does not have. Its parent is left open: procfs does not know who called fork.
+    pub fn know(&mut self, process: ProcessKey) -> Result<()> {
+        self.add(process, ProcessKey::NONE, 0)
+    }
+
+    fn add(&mut self, process: ProcessKey, parent: ProcessKey, lineage: u32) -> Result<()> {
+        let entry = Entry(ProcessEntry { start_boottime_ns: process.start_boottime_ns, parent, lineage, reserved: 0 });
+        match self.processes.insert(process.tgid, entry, NO_EXIST) {
+            Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
+            other => other.context("adding to the kernel's process map"),
         }
     }
 

@@ -140,6 +140,13 @@ impl Sensor {
         self.filter.set_lineage(process, parent, lineage)
     }
 
+    /// Tells the kernel of a process that ran before it was watched: only of processes in its map it reports the end.
+    ///
+    /// Fails if the kernel's map is full.
+    pub fn know(&mut self, process: ProcessKey) -> Result<()> {
+        self.filter.know(process)
+    }
+
     /// Forgets a process that ended, in case the kernel's own removal was before [`Self::set_lineage`].
     pub fn forget(&mut self, process: ProcessKey) {
         self.filter.forget(process);

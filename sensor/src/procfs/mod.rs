@@ -35,6 +35,8 @@ pub struct Procfs {
 struct Listed {
     stat: Stat,
     directory: PathBuf,
+    /// Where that has what the process runs and holds: the same, or a thread's when the first one has ended.
+    live: PathBuf,
 }
 
 impl Default for Procfs {
@@ -49,6 +51,11 @@ impl Procfs {
         Self { root: root.to_owned() }
     }
 
+    /// The processes that there are, earliest first.
+    pub fn processes(&self) -> Vec<ProcessKey> {
+        self.list().iter().map(|one| one.stat.key()).collect()
+    }
+
     /// Everything that runs, and every listening socket.
     pub fn snapshot(&self) -> Vec<Event> {
         let listed = self.list();
@@ -57,15 +64,15 @@ impl Procfs {
         let mut events = Vec::with_capacity(listed.len());
         for one in &listed {
             let parent = starts.get(&one.stat.parent).copied().unwrap_or(ProcessKey::NONE);
-            let Some(exec) = reader.read(&one.directory, &one.stat, parent) else {
+            let Some(exec) = reader.read(&one.directory, &one.live, &one.stat, parent) else {
                 continue;
             };
             events.push(event(one.stat.key(), Body::Process(Box::new(exec))));
         }
         for one in &listed {
-            let listeners = reader.tables(&one.directory);
+            let listeners = reader.tables(&one.live);
             if !listeners.is_empty() {
-                events.extend(listening(&one.directory, listeners).into_iter().map(|net| event(one.stat.key(), net)));
+                events.extend(listening(&one.live, listeners).into_iter().map(|net| event(one.stat.key(), net)));
             }
         }
         events
@@ -81,12 +88,25 @@ impl Procfs {
             .filter_map(|entry| {
                 let directory = entry.path();
                 let stat = parse_stat(&std::fs::read(directory.join("stat")).ok()?)?;
-                (!stat.is_dead()).then_some(Listed { stat, directory })
+                if stat.is_dead() {
+                    return None;
+                }
+                let live = if stat.first_thread_ended() { live_thread(&directory)? } else { directory.clone() };
+                Some(Listed { stat, directory, live })
             })
             .collect();
         listed.sort_by_key(|one| (one.stat.start_ticks, one.stat.pid));
         listed
     }
+}
+
+/// The directory of a thread that runs.
+fn live_thread(process: &Path) -> Option<PathBuf> {
+    let threads = std::fs::read_dir(process.join("task")).ok()?.flatten().map(|entry| entry.path());
+    threads.into_iter().find(|thread| {
+        let stat = std::fs::read(thread.join("stat")).ok().and_then(|text| parse_stat(&text));
+        stat.is_some_and(|stat| !stat.first_thread_ended())
+    })
 }
 
 impl Stat {

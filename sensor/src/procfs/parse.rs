@@ -13,13 +13,20 @@ pub struct Stat {
     pub parent: u32,
     /// Session id.
     pub session: u32,
+    /// Threads, the first one included as long as the process is there.
+    pub threads: u64,
     /// Start, in ticks of 10 ms since boot.
     pub start_ticks: u64,
 }
 
 impl Stat {
-    /// Whether it has ended and only waits to be collected.
+    /// Whether the process has ended and only waits to be collected.
     pub const fn is_dead(&self) -> bool {
+        self.first_thread_ended() && self.threads <= 1
+    }
+
+    /// Whether its first thread has ended: the process may go on in others, and what it runs is then told of those only.
+    pub const fn first_thread_ended(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x')
     }
 }
@@ -38,6 +45,7 @@ pub fn parse_stat(text: &[u8]) -> Option<Stat> {
         state: *fields.first()?.first()?,
         parent: number(fields.get(1)?)? as u32,
         session: number(fields.get(3)?).unwrap_or(0) as u32,
+        threads: number(fields.get(17)?).unwrap_or(0),
         start_ticks: number(fields.get(19)?)?,
     })
 }

@@ -31,9 +31,9 @@ impl Reader {
         Self { mounts: HashMap::new(), tables: HashMap::new(), cgroups: HashMap::new(), cgroup_root }
     }
 
-    /// The process in that directory; `None` if it is gone.
-    pub fn read(&mut self, directory: &Path, stat: &Stat, parent: ProcessKey) -> Option<Exec> {
-        let status = parse::parse_status(&std::fs::read(directory.join("status")).ok()?);
+    /// The process in directory `process`; `None` if it is gone. `directory` is the same, or that of a thread that runs.
+    pub fn read(&mut self, process: &Path, directory: &Path, stat: &Stat, parent: ProcessKey) -> Option<Exec> {
+        let status = parse::parse_status(&std::fs::read(process.join("status")).ok()?);
         let (argv, argv_cut) =
             parse::parse_cmdline(&std::fs::read(directory.join("cmdline")).unwrap_or_default(), MAX_ARGV);
         let mount_namespace = namespace(directory, "mnt");

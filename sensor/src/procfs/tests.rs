@@ -21,6 +21,17 @@ fn names_with_parentheses_spaces_and_newlines() {
 }
 
 #[test]
+fn a_process_whose_first_thread_ended_goes_on_in_others() {
+    let parsed = |state: &str, threads: u32| {
+        let text = stat("java").replace(" S ", &format!(" {state} ")).replace("20 0 1 0", &format!("20 0 {threads} 0"));
+        parse_stat(text.as_bytes()).unwrap()
+    };
+    assert!(parsed("Z", 1).is_dead() && parsed("X", 0).is_dead());
+    assert!(!parsed("Z", 2).is_dead() && parsed("Z", 2).first_thread_ended());
+    assert!(!parsed("S", 1).is_dead() && !parsed("S", 1).first_thread_ended());
+}
+
+#[test]
 fn status_has_ids_and_capabilities() {
     let text = b"Name:\tx\nUid:\t33\t34\t33\t33\nGid:\t5\t6\t5\t5\nNSpid:\t4711\t7\nCapPrm:\t00000000a80425fb\nCapEff:\t0000000000000400\n";
     let status = parse_status(text);

@@ -61,6 +61,7 @@ pub fn act(part: &str, arguments: &[OsString]) -> Result<()> {
             super::writes::write_as(argument(0), Path::new(argument(1)), &lab)
         }
         "counts" => super::counts::deeds(&lab),
+        "leader-first" => leader_ends_first(Path::new(argument(0))),
         "burst" => burst(argument(0).parse()?),
         "forks" => repeated(argument(0).parse()?),
         "exec-as" => super::execs::exec_as(argument(0), &lab),
@@ -237,6 +238,19 @@ pub fn mount_overlay(lab: &Path) -> Result<PathBuf> {
 
 pub fn c_string(path: &Path) -> Result<CString> {
     Ok(CString::new(path.as_os_str().as_encoded_bytes())?)
+}
+
+/// The first thread ends, the process goes on in another until `go` is there, and ends with that one.
+fn leader_ends_first(go: &Path) -> Result<()> {
+    let go = go.to_owned();
+    std::thread::spawn(move || {
+        let ended = until_exists(&go);
+        // SAFETY: numbers only. Ends this thread alone, which is the last.
+        unsafe { libc::syscall(libc::SYS_exit, i32::from(ended.is_err())) };
+    });
+    // SAFETY: numbers only. Ends this thread alone.
+    unsafe { libc::syscall(libc::SYS_exit, 0) };
+    Ok(())
 }
 
 /// So many children that end at once: their pids are free for others, and come again.

@@ -1,6 +1,7 @@
 //! Scenarios with a sensor of their own: started late, killed, flooded, recorded, or told nonsense.
 
 use super::lab::{Lab, Place, Resident, Start, finish, signal, text};
+use super::losses::ask;
 use super::{Run, Scenario};
 use crate::command;
 use anyhow::{Context, Result, bail};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "server-before-sensor", run: Run::Alone(server_before_sensor) },
+    Scenario { name: "end-of-a-stranger-before-sensor", run: Run::Alone(stranger_ends) },
     Scenario { name: "sensor-killed", run: Run::Alone(sensor_killed) },
     Scenario { name: "reload", run: Run::Alone(reload) },
     Scenario { name: "replay", run: Run::Alone(replay) },
@@ -25,6 +27,35 @@ fn server_before_sensor(start: &Start) -> Result<String> {
     std::fs::write(&go, "")?;
     finish(&mut server, Duration::from_secs(20))?;
     lab.expect(server.id(), "server-shell", 1)?;
+    Ok(String::new())
+}
+
+/// A process with threads that ran before the sensor, and is nobody's server: its end is seen, whichever thread is last.
+fn stranger_ends(start: &Start) -> Result<String> {
+    let place = Place::new()?;
+    let go = place.path("go");
+    let mut tool = Command::new(place.path("tool"));
+    let mut stranger = tool.args(["actor", "leader-first", &text(&go)]).spawn()?;
+    let lab = Lab::at(place, start, "alerts", &[])?;
+    let live = || -> Result<serde_json::Value> {
+        let mut node = ask(&lab, start, &["tree", &stranger.id().to_string()])?["roots"][0].take();
+        while node["asked"] != true && node["children"][0].is_object() {
+            node = node["children"][0].take();
+        }
+        Ok(node["live"].take())
+    };
+    if live()? != true {
+        bail!("it is not taken for running: {}", live()?);
+    }
+    std::fs::write(&go, "")?;
+    let begin = Instant::now();
+    while live()? != false {
+        if begin.elapsed() > Duration::from_secs(20) {
+            bail!("it is taken for running after its end");
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    finish(&mut stranger, Duration::from_secs(20))?;
     Ok(String::new())
 }
 

@@ -37,8 +37,17 @@ pub fn deeds(lab: &Path) -> Result<()> {
     talk(lab, TIMES)?;
     for _ in 0..TIMES {
         in_child(&mut || Ok(()))?;
+        in_child(&mut end_with_threads)?;
     }
     Ok(())
+}
+
+/// Ends with many threads at once, each of which may take itself for the last.
+fn end_with_threads() -> Result<()> {
+    for _ in 0..16 {
+        std::thread::spawn(|| std::thread::sleep(Duration::from_secs(5)));
+    }
+    std::process::exit(0)
 }
 
 fn counts(lab: &mut Lab) -> Result<String> {
@@ -48,8 +57,8 @@ fn counts(lab: &mut Lab) -> Result<String> {
         ("mmap-exec", TIMES),
         ("connect", 2 * TIMES),
         ("accept", 2 * TIMES),
-        ("fork", TIMES),
-        ("exit", TIMES + 1),
+        ("fork", 2 * TIMES),
+        ("exit", 2 * TIMES + 1),
     ]);
     if lab.set == "trampoline" {
         for kind in ["rename", "link", "symlink", "chmod", "truncate"] {

@@ -126,7 +126,7 @@ fn healed(lab: &Lab, start: &Start, mut survivor: Child, victim: u32, go: &std::
 }
 
 /// Asks the running sensor.
-fn ask(lab: &Lab, start: &Start, question: &[&str]) -> Result<Value> {
+pub fn ask(lab: &Lab, start: &Start, question: &[&str]) -> Result<Value> {
     let socket = format!("agent.socket=\"{}\"", text(&lab.place.path("sensor.sock")));
     let answer = Command::new(&start.sensor).args(question).args(["--json", "--set", &socket]).output()?;
     serde_json::from_slice(&answer.stdout).with_context(|| format!("sensor {}", question.join(" ")))
