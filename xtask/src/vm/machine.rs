@@ -62,7 +62,8 @@ fn qemu(kernel: &Kernel, image: &Path, mode: Mode) -> Command {
         .arg(kernel.image())
         .arg("-initrd")
         .arg(image)
-        .args(["-append", "console=ttyS0 quiet panic=-1"]);
+        // A kernel that hangs says where, and ends the machine.
+        .args(["-append", "console=ttyS0 quiet panic=-1 softlockup_panic=1"]);
     qemu
 }
 
