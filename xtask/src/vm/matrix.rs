@@ -60,21 +60,7 @@ pub fn run(kernels: &[Kernel], guest: &Guest) -> Vec<Check> {
     checks.into_inner().unwrap_or_default()
 }
 
-/// Boots the kernel, and collects what the machine says; gives the kernel's release.
-fn once(kernel: &Kernel, script: &str, boot: &mut Boot) -> Result<String> {
-    machine(kernel, script, &mut |message| match message {
-        Message::Check(mut check) => {
-            check.name = format!("{}/{}", kernel.label, check.name);
-            boot.checks.push(check);
-        }
-        Message::Note(note) => boot.notes.push(note),
-        Message::Sample(_) | Message::Done => {}
-    })?;
-    Ok(kernel.release.clone())
-}
-
 /// What one machine said.
-#[derive(Default)]
 struct Boot {
     checks: Vec<Check>,
     notes: Vec<String>,
@@ -82,21 +68,19 @@ struct Boot {
 
 fn boot(kernel: &Kernel, script: &str) -> Boot {
     let started = Instant::now();
-    let mut boot = Boot::default();
-    let mut result = once(kernel, script, &mut boot);
-    if let Err(error) = &result {
-        // Under emulation a machine may lock up (seen once in some twenty, on 5.10 while the sensor attached: both
-        // processors stuck, with interrupts on). One that does so twice has failed; the first time is told, its console kept.
-        let kept = workspace::vm().join(format!("{}.first.log", kernel.label));
-        let first = format!("at the second boot; at first: {error:#}, kept in {}", kept.display());
-        if std::fs::rename(machine::log_path(kernel.label), &kept).is_ok() {
-            boot = Boot::default();
-            result = once(kernel, script, &mut boot).map(|_| first);
+    let mut boot = Boot { checks: Vec::new(), notes: Vec::new() };
+    let result = machine(kernel, script, &mut |message| match message {
+        Message::Check(mut check) => {
+            check.name = format!("{}/{}", kernel.label, check.name);
+            boot.checks.push(check);
         }
-    }
+        Message::Note(note) => boot.notes.push(note),
+        Message::Sample(_) | Message::Done => {}
+    });
+    let detail = result.map(|()| kernel.release.clone());
     let name = format!("{}/machine", kernel.label);
     let seconds = started.elapsed().as_secs_f64();
-    boot.checks.push(Check::of(name, result, seconds));
+    boot.checks.push(Check::of(name, detail, seconds));
     boot
 }
 
