@@ -219,8 +219,8 @@ impl Agent {
                 Request::Reconcile => reconcile = true,
             }
         }
-        let node = self.core.tree.find(event.process).and_then(|id| self.core.tree.node(id));
-        if matches!(event.body, Body::Exit(_)) && node.is_some_and(|node| node.lineage != 0) {
+        let in_lineage = |id| self.core.tree.node(id).is_some_and(|node| node.lineage != 0);
+        if matches!(event.body, Body::Exit(_)) && self.core.tree.find(event.process).is_some_and(in_lineage) {
             self.sensor.forget(event.process);
         }
         if reconcile {

@@ -1,7 +1,7 @@
 //! Scenarios with a sensor of their own: started late, killed, flooded, recorded, or told nonsense.
 
 use super::lab::{Lab, Place, Resident, Start, finish, signal, text};
-use super::losses::ask;
+use super::losses::node_of;
 use super::{Run, Scenario};
 use crate::command;
 use anyhow::{Context, Result, bail};
@@ -37,13 +37,7 @@ fn stranger_ends(start: &Start) -> Result<String> {
     let mut tool = Command::new(place.path("tool"));
     let mut stranger = tool.args(["actor", "leader-first", &text(&go)]).spawn()?;
     let lab = Lab::at(place, start, "alerts", &[])?;
-    let live = || -> Result<serde_json::Value> {
-        let mut node = ask(&lab, start, &["tree", &stranger.id().to_string()])?["roots"][0].take();
-        while node["asked"] != true && node["children"][0].is_object() {
-            node = node["children"][0].take();
-        }
-        Ok(node["live"].take())
-    };
+    let live = || -> Result<serde_json::Value> { Ok(node_of(&lab, start, stranger.id())?["live"].take()) };
     if live()? != true {
         bail!("it is not taken for running: {}", live()?);
     }

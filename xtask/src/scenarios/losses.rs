@@ -107,11 +107,7 @@ fn healed(lab: &Lab, start: &Start, mut survivor: Child, victim: u32, go: &std::
     if runs(victim) {
         bail!("the server that ended while everything was lost is still taken for running");
     }
-    let tree = ask(lab, start, &["tree", &survivor.id().to_string()])?;
-    let mut node = &tree["roots"][0];
-    while node["asked"] != true && node["children"][0].is_object() {
-        node = &node["children"][0];
-    }
+    let node = node_of(lab, start, survivor.id())?;
     let shell = &node["children"][0];
     if shell["live"] != true || shell["lineage_number"] != node["lineage_number"] {
         bail!("the shell below it is not in its lineage: {node}");
@@ -125,8 +121,17 @@ fn healed(lab: &Lab, start: &Start, mut survivor: Child, victim: u32, go: &std::
     Ok(())
 }
 
+/// What the running sensor's tree has of a process.
+pub fn node_of(lab: &Lab, start: &Start, pid: u32) -> Result<Value> {
+    let mut node = ask(lab, start, &["tree", &pid.to_string()])?["roots"][0].take();
+    while node["asked"] != true && node["children"][0].is_object() {
+        node = node["children"][0].take();
+    }
+    Ok(node)
+}
+
 /// Asks the running sensor.
-pub fn ask(lab: &Lab, start: &Start, question: &[&str]) -> Result<Value> {
+fn ask(lab: &Lab, start: &Start, question: &[&str]) -> Result<Value> {
     let socket = format!("agent.socket=\"{}\"", text(&lab.place.path("sensor.sock")));
     let answer = Command::new(&start.sensor).args(question).args(["--json", "--set", &socket]).output()?;
     serde_json::from_slice(&answer.stdout).with_context(|| format!("sensor {}", question.join(" ")))
