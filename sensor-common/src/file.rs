@@ -31,6 +31,11 @@ pub struct FileBody {
     pub path_length: u16,
     /// Bytes of the other path in the tail.
     pub other_length: u16,
+    /// `inode.i_generation`: another file that gets the same inode number later has another one, on file systems that
+    /// give one (ext4, xfs, btrfs, tmpfs); else 0.
+    pub generation: u32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
 /// Bits of [`FileBody::flags`].
@@ -51,6 +56,10 @@ pub mod file_flags {
     pub const DELETED: u32 = 64;
     /// The old name of a rename lay under the same watch as the new one.
     pub const OTHER_WATCHED: u32 = 128;
+    /// Opened for reading, and noted as written: [`super::notes::WRITTEN`].
+    pub const NOTED_WRITTEN: u32 = 256;
+    /// Opened for reading, and noted as a secret: [`super::notes::SECRET`].
+    pub const NOTED_SECRET: u32 = 512;
 }
 
 /// Body of [`crate::record::Kind::Watch`]: the agent began to watch a directory tree.
@@ -89,4 +98,40 @@ pub struct WatchKey {
     pub device: u32,
     /// Always 0.
     pub reserved: u32,
+}
+
+/// Key of the kernel's map of noted files: those of which a server's lineage's reading is reported.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileKey {
+    /// Inode number.
+    pub inode: u64,
+    /// `super_block.s_dev`, kernel encoding.
+    pub device: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// What is noted of a file.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileNote {
+    /// As in [`FileBody::generation`]; 0 if it is not known, which matches any.
+    pub generation: u32,
+    /// Bits of [`notes`].
+    pub what: u32,
+    /// Lineages whose reading was reported since the file was last written: a bit each, by their number modulo 32.
+    pub readers: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// Bits of [`FileNote::what`].
+pub mod notes {
+    /// A server's lineage wrote it, or somebody did where a server loads components from. Told once a reader.
+    pub const WRITTEN: u32 = 1;
+    /// It holds credentials. Each reading is told.
+    pub const SECRET: u32 = 2;
+    /// It is a server's program: its start wakes the agent.
+    pub const PROGRAM: u32 = 4;
 }

@@ -86,6 +86,7 @@ pub const FIELDS: &[Field] = &[
     field("OFF_INODE_SB", "inode", "i_sb"),
     field("OFF_INODE_NLINK", "inode", "i_nlink"),
     field("OFF_INODE_RDEV", "inode", "i_rdev"),
+    field("OFF_INODE_GENERATION", "inode", "i_generation"),
     field("OFF_SB_DEV", "super_block", "s_dev"),
     field("OFF_SB_MAGIC", "super_block", "s_magic"),
     field("OFF_SOCKET_SK", "socket", "sk"),

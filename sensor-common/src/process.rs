@@ -18,8 +18,8 @@ pub struct ForkBody {
     pub pid_in_namespace: u32,
     /// Inode of the child's pid namespace.
     pub pid_namespace: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// The child's effective user id, in the initial user namespace: a worker that gave up root shows it here.
+    pub euid: u32,
 }
 
 /// Body of [`crate::record::Kind::Exec`] and [`crate::record::Kind::Process`].
@@ -76,6 +76,10 @@ pub struct ExecBody {
     pub script_length: u16,
     /// Bytes of argv in the tail.
     pub argv_length: u16,
+    /// `inode.i_generation` of the executable, as in [`crate::file::FileBody::generation`].
+    pub generation: u32,
+    /// `inode.i_mode` of the executable: set-user-id shows here.
+    pub mode: u32,
     /// `task.comm`, NUL-padded.
     pub comm: [u8; 16],
     /// What file descriptors 0, 1 and 2 are.

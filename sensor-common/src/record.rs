@@ -28,6 +28,22 @@ pub struct Head {
     pub lineage: u32,
 }
 
+/// Body of what the agent adds in words: the words are the tail.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::KnownLayout, zerocopy::Immutable)
+)]
+pub struct AnnexBody {
+    /// Which question it answers; 0 for none.
+    pub question: u64,
+    /// Bytes of the tail.
+    pub length: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
 /// What a record tells.
 #[repr(u16)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,11 +84,21 @@ pub enum Kind {
     Healed = 35,
     /// Made by the agent: time passed. No body.
     Tick = 36,
+    /// Made by the agent: what a process has written over its arguments, read when a child of it began a program:
+    /// [`AnnexBody`], the title in the tail.
+    Title = 37,
+    /// Made by the agent: what was found out about a file that the core asked about: [`AnnexBody`] with the question's
+    /// number; JSON in the tail.
+    Inspected = 38,
+    /// Made by the agent: what was remembered from before this start: [`AnnexBody`], JSON in the tail.
+    Remembered = 39,
+    /// Made by the agent: the systemd unit or the container that a server runs in: [`AnnexBody`], its name in the tail.
+    Unit = 40,
 }
 
 impl Kind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::Fork,
         Self::Exec,
         Self::Exit,
@@ -91,6 +117,10 @@ impl Kind {
         Self::Loss,
         Self::Healed,
         Self::Tick,
+        Self::Title,
+        Self::Inspected,
+        Self::Remembered,
+        Self::Unit,
     ];
 
     /// The kind of that number, if there is one.
@@ -132,6 +162,10 @@ impl Kind {
             Self::Loss => "loss",
             Self::Healed => "healed",
             Self::Tick => "tick",
+            Self::Title => "title",
+            Self::Inspected => "inspected",
+            Self::Remembered => "remembered",
+            Self::Unit => "unit",
         }
     }
 }

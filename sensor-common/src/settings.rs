@@ -22,6 +22,16 @@ pub const fn watch_bit(inode: u64) -> (usize, u64) {
     ((inode >> 6) as usize & (WATCH_WORDS - 1), 1 << (inode & 63))
 }
 
+/// Most files that are noted; beyond it the one that was used longest ago is forgotten.
+pub const MAX_NOTED_FILES: u32 = 32_768;
+/// Slots of the map that says for which inode numbers it is worth looking among the noted files. A power of two.
+pub const NOTE_SLOTS: u32 = 65_536;
+
+/// The slot of an inode number in that map. Numbers that differ by a multiple of [`NOTE_SLOTS`] share one.
+pub const fn note_slot(inode: u64) -> u32 {
+    inode as u32 & (NOTE_SLOTS - 1)
+}
+
 /// Most connect calls under way at once in the tracepoint set.
 pub const MAX_PENDING_CONNECTS: u32 = 4096;
 

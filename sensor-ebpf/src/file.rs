@@ -4,7 +4,7 @@ use crate::{
     emit::{self, Outcome, Record, Slot},
     inode::Inode,
     lineage::{self, Subject},
-    path, watch,
+    notes, path, watch,
 };
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use sensor_common::{
@@ -29,6 +29,18 @@ pub struct Deed {
     pub flags: u32,
     /// The inode, where `Name::dentry` does not have it yet (rename, link).
     pub inode: u64,
+}
+
+impl Deed {
+    /// Whether it changes what the file holds, or under which name it is found.
+    #[inline(always)]
+    fn writes(&self) -> bool {
+        match self.kind {
+            Kind::Open => self.flags & file_flags::WRITE != 0,
+            Kind::Rename | Kind::Link => true,
+            _ => false,
+        }
+    }
 }
 
 /// A second path.
@@ -66,6 +78,9 @@ pub fn send(deed: &Deed, subject: &Subject, name: Name, other: Other, watched: w
         let (path_length, cut) = path::append(record, name.dentry, name.vfsmount);
         let (other_length, other_cut, other_watched) = append_other(record, other, watched.watch);
         let facts = Inode(deed.inode).facts(record);
+        if deed.writes() {
+            notes::written(facts.number, facts.device, facts.generation);
+        }
         // SAFETY: the record was made for a `FileBody`.
         unsafe {
             record.body::<FileBody>().write(FileBody {
@@ -83,6 +98,8 @@ pub fn send(deed: &Deed, subject: &Subject, name: Name, other: Other, watched: w
                 argument: deed.argument,
                 path_length,
                 other_length,
+                generation: facts.generation,
+                reserved: 0,
             });
         }
         Ok(())

@@ -20,13 +20,14 @@ pub struct InodeFacts {
     pub device: u32,
     pub mode: u32,
     pub owner: u32,
+    pub generation: u32,
     /// Bits of [`file_flags`].
     pub flags: u32,
     pub on_tmpfs: bool,
 }
 
 impl InodeFacts {
-    const NONE: Self = Self { number: 0, device: 0, mode: 0, owner: 0, flags: 0, on_tmpfs: false };
+    const NONE: Self = Self { number: 0, device: 0, mode: 0, owner: 0, generation: 0, flags: 0, on_tmpfs: false };
 }
 
 /// A `struct inode`, by address; 0 for none.
@@ -66,6 +67,7 @@ impl Inode {
             device: read(superblock, off::OFF_SB_DEV()),
             mode: copied.member::<u16>(off::OFF_INODE_MODE()) as u32,
             owner: copied.member(off::OFF_INODE_UID()),
+            generation: copied.member(off::OFF_INODE_GENERATION()),
             flags: flags(copied.member(off::OFF_INODE_NLINK()), magic, self.0),
             on_tmpfs: magic == TMPFS_MAGIC,
         }
@@ -106,6 +108,7 @@ pub unsafe fn typed_facts(inode: *const u8, address: u64) -> InodeFacts {
             device: direct(superblock, off::OFF_SB_DEV()),
             mode: direct::<u16>(inode, off::OFF_INODE_MODE()) as u32,
             owner: direct(inode, off::OFF_INODE_UID()),
+            generation: direct(inode, off::OFF_INODE_GENERATION()),
             flags: flags(direct(inode, off::OFF_INODE_NLINK()), magic, address),
             on_tmpfs: magic == TMPFS_MAGIC,
         }

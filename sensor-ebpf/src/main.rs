@@ -24,6 +24,7 @@ mod inode;
 mod lineage;
 mod maps;
 mod memory;
+mod notes;
 mod offsets;
 mod path;
 mod socket;

@@ -6,9 +6,9 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use sensor_common::{
-    file::WatchKey,
+    file::{FileKey, FileNote, WatchKey},
     losses::LOSS_COUNTERS,
-    settings::{MAX_PENDING_CONNECTS, MAX_PROCESSES, MAX_WATCHES, ProcessEntry, WATCH_WORDS},
+    settings::{MAX_NOTED_FILES, MAX_PENDING_CONNECTS, MAX_PROCESSES, MAX_WATCHES, NOTE_SLOTS, ProcessEntry, WATCH_WORDS},
 };
 
 /// fork, exec, exit. The agent sets the size; full: `ring_full` is counted and the record dropped.
@@ -32,6 +32,14 @@ pub static WATCHES: HashMap<WatchKey, u32> = HashMap::with_max_entries(MAX_WATCH
 /// Written by the agent only.
 #[map]
 pub static WATCH_BITS: Array<[u64; WATCH_WORDS]> = Array::with_max_entries(1, 0);
+
+/// Files of which a server's lineage's reading is reported: see [`crate::notes`]. Full: the one used longest ago gives way.
+#[map]
+pub static NOTES: LruHashMap<FileKey, FileNote> = LruHashMap::with_max_entries(MAX_NOTED_FILES, 0);
+
+/// By inode number: whether a look-up in `NOTES` is worth it. A byte each, so that two writers cannot undo each other's.
+#[map]
+pub static NOTE_SLOTS_TAKEN: Array<u8> = Array::with_max_entries(NOTE_SLOTS, 0);
 
 /// connect(2) calls under way in a lineage, by pid_tgid, to the file descriptor. Full: the oldest gives way.
 #[map]

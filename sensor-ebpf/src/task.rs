@@ -102,6 +102,16 @@ impl TypedTask {
         ProcessKey::new(self.tgid(), start)
     }
 
+    /// Effective user id, in the initial user namespace.
+    #[inline(always)]
+    pub fn effective_user(self) -> u32 {
+        // SAFETY: the members are a struct cred and its id.
+        unsafe {
+            let cred: *const u8 = self.member(off::OFF_TASK_CRED());
+            direct(cred, off::OFF_CRED_EUID())
+        }
+    }
+
     #[inline(always)]
     pub fn real_parent(self) -> Self {
         // SAFETY: the member is a task_struct.

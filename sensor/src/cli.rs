@@ -30,9 +30,14 @@ pub enum Command {
     Status(AskArgs),
     /// Ask the running agent which servers it found and what it watches for them
     Servers(AskArgs),
+    /// Ask the running agent why an alert was told, and which exception would silence it
+    Explain(ExplainArgs),
     /// Show the catalogue of servers that is in force
     #[command(subcommand)]
     Catalogue(CatalogueCommand),
+    /// Ask the running agent what it learned of servers, and correct it
+    #[command(subcommand)]
+    Baseline(BaselineCommand),
 }
 
 /// Where the configuration comes from.
@@ -103,6 +108,17 @@ pub struct TreeArgs {
     pub ask: AskArgs,
 }
 
+/// `sensor explain`.
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// The alert's event.id, or the beginning of it
+    #[arg(value_name = "EVENT_ID")]
+    pub id: String,
+    /// How to ask.
+    #[command(flatten)]
+    pub ask: AskArgs,
+}
+
 /// A question to the running agent.
 #[derive(Args, Debug)]
 pub struct AskArgs {
@@ -134,6 +150,71 @@ pub enum CatalogueCommand {
     },
 }
 
+/// `sensor baseline ...`. KIND is a kind as `show` prints it, or a part of it that no other has.
+#[derive(Debug, Subcommand)]
+pub enum BaselineCommand {
+    /// Show what was learned, and how far learning is: of all kinds of servers, or all of one
+    Show {
+        /// Which kind, as the list prints it, or a part that no other has
+        kind: Option<String>,
+        /// How to ask.
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Say that an edge is normal, so that it is no finding any more
+    Approve {
+        /// All new edges of the kind that no other detector has something against
+        #[arg(long, conflicts_with_all = ["parent", "child"])]
+        all_new: bool,
+        /// The kind of server
+        kind: String,
+        /// The shape of who starts
+        #[arg(required_unless_present = "all_new", allow_hyphen_values = true)]
+        parent: Option<String>,
+        /// The shape of what is started
+        #[arg(required_unless_present = "all_new", allow_hyphen_values = true)]
+        child: Option<String>,
+        /// How to ask.
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Say that all is learned: from now on what is new is a finding
+    Finish {
+        /// The kind of server
+        kind: String,
+        /// How to ask.
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Forget a kind of server, and learn it anew
+    Forget {
+        /// The kind of server
+        kind: String,
+        /// How to ask.
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Write what was learned as TOML, for other hosts or to be kept
+    Export {
+        /// The file; standard output without it
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Which kind; all without it
+        kind: Option<String>,
+        /// Where the configuration comes from (for agent.socket).
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Take in what was exported, beside what is known
+    Import {
+        /// The file
+        file: PathBuf,
+        /// How to ask.
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+}
+
 /// A time such as `30s`, `5m`, `1h`, `250ms`; a number alone is seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -157,6 +238,13 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_approval_names_an_edge_or_all() {
+        let parse = |words: &str| Cli::try_parse_from(format!("sensor baseline approve {words}").split(' '));
+        assert!(parse("php a b").is_ok() && parse("--all-new php").is_ok());
+        assert!(parse("php a").is_err() && parse("php").is_err() && parse("--all-new php a b").is_err());
     }
 
     #[test]

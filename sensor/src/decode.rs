@@ -3,13 +3,13 @@
 //! Comes in: one record. Goes out: the event it tells, or what is wrong with it and at which byte. Nothing is guessed:
 //! a kind that is not known, or a tail that is shorter than the body says, is an error.
 
-use crate::event::{Body, Descriptor, Event, Exec, Exit, File, Fork, Loss, Net, Watch};
+use crate::event::{Body, Descriptor, Event, Exec, Exit, File, Fork, Inspected, Loss, Net, Watch};
 use bstr::BString;
 use sensor_common::file::{FileBody, WatchBody};
 use sensor_common::losses::{LossBody, LossReason, Ring};
 use sensor_common::net::NetBody;
 use sensor_common::process::{self, ExecBody, ExitBody, ForkBody, descriptor_kinds};
-use sensor_common::record::{Head, Hook, Kind};
+use sensor_common::record::{AnnexBody, Head, Hook, Kind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
@@ -38,6 +38,9 @@ pub enum DecodeError {
         /// The number.
         number: u32,
     },
+    /// A tail that is not what it should be.
+    #[error("the tail cannot be read: {0}")]
+    Tail(String),
     /// The head states another length than the record has.
     #[error("at byte 0: the head says {stated} bytes, the record has {actual}")]
     Length {
@@ -86,6 +89,10 @@ fn body(kind: Kind, reader: &mut Reader<'_>) -> Result<Body> {
         Kind::Loss => Body::Loss(loss(reader)?),
         Kind::Healed => Body::Healed,
         Kind::Tick => Body::Tick,
+        Kind::Title => Body::Title(BString::from(annex(reader)?.1)),
+        Kind::Unit => Body::Unit(BString::from(annex(reader)?.1)),
+        Kind::Inspected => Body::Inspected(Box::new(inspected(reader)?)),
+        Kind::Remembered => Body::Remembered(Box::new(json(annex(reader)?.1)?)),
         Kind::Open | Kind::Truncate | Kind::Rename | Kind::Link | Kind::Symlink | Kind::Chmod | Kind::MmapExec => {
             Body::File(Box::new(file(kind, reader)?))
         }
@@ -151,6 +158,7 @@ fn fork(reader: &mut Reader<'_>) -> Result<Fork> {
         kernel_parent_tgid: body.kernel_parent_tgid,
         pid_in_namespace: body.pid_in_namespace,
         pid_namespace: body.pid_namespace,
+        euid: body.euid,
     })
 }
 
@@ -181,6 +189,8 @@ fn exec(reader: &mut Reader<'_>) -> Result<Exec> {
         pid_in_namespace: body.pid_in_namespace,
         device: body.device,
         inode: body.inode,
+        generation: body.generation,
+        mode: body.mode,
         flags: body.flags,
         standard: body.standard.map(|told| descriptor(&told)),
     })
@@ -252,6 +262,7 @@ fn file(operation: Kind, reader: &mut Reader<'_>) -> Result<File> {
         watch_depth: body.watch_depth,
         device: body.device,
         inode: body.inode,
+        generation: body.generation,
         flags: body.flags,
         mode: body.mode,
         owner: body.owner,
@@ -305,6 +316,21 @@ fn loss(reader: &mut Reader<'_>) -> Result<Loss> {
         kind: Kind::from_number(body.kind as u16),
         count: body.count,
     })
+}
+
+/// The question's number, and the words.
+fn annex<'a>(reader: &mut Reader<'a>) -> Result<(u64, &'a [u8])> {
+    let body: AnnexBody = reader.part("annex body")?;
+    Ok((body.question, reader.bytes(body.length as usize, "words")?))
+}
+
+fn inspected(reader: &mut Reader<'_>) -> Result<Inspected> {
+    let (question, words) = annex(reader)?;
+    Ok(Inspected { question, provenance: json(words)? })
+}
+
+fn json<T: serde::de::DeserializeOwned>(words: &[u8]) -> Result<T> {
+    serde_json::from_slice(words).map_err(|error| DecodeError::Tail(error.to_string()))
 }
 
 #[cfg(test)]

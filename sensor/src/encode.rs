@@ -8,7 +8,7 @@ use sensor_common::file::{FileBody, WatchBody};
 use sensor_common::losses::LossBody;
 use sensor_common::net::NetBody;
 use sensor_common::process::{self, ExecBody, ExitBody, ForkBody, descriptor_kinds};
-use sensor_common::record::{Head, Kind};
+use sensor_common::record::{AnnexBody, Head, Kind};
 use std::net::IpAddr;
 use zerocopy::{Immutable, IntoBytes};
 
@@ -21,7 +21,7 @@ pub fn encode(event: &Event) -> Vec<u8> {
             kernel_parent_tgid: fork.kernel_parent_tgid,
             pid_in_namespace: fork.pid_in_namespace,
             pid_namespace: fork.pid_namespace,
-            reserved: 0,
+            euid: fork.euid,
         }),
         Body::Exec(exec) | Body::Process(exec) => bytes(&exec_body(exec, &mut tail)),
         Body::Exit(exit) => bytes(&ExitBody { exit_code: exit.exit_code, reserved: 0 }),
@@ -36,6 +36,11 @@ pub fn encode(event: &Event) -> Vec<u8> {
             reserved: 0,
         }),
         Body::Healed | Body::Tick => Vec::new(),
+        Body::Title(words) | Body::Unit(words) => bytes(&annex(0, words, &mut tail)),
+        Body::Inspected(inspected) => {
+            bytes(&annex(inspected.question, json(&inspected.provenance).as_bytes(), &mut tail))
+        }
+        Body::Remembered(remembered) => bytes(&annex(0, json(remembered).as_bytes(), &mut tail)),
     };
     let head = Head {
         length: (size_of::<Head>() + body.len() + tail.0.len()) as u32,
@@ -47,6 +52,15 @@ pub fn encode(event: &Event) -> Vec<u8> {
         lineage: event.lineage,
     };
     [head.as_bytes(), &body, &tail.0].concat()
+}
+
+/// Our own plain data: writing it cannot fail.
+fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn annex(question: u64, text: &[u8], tail: &mut Tail) -> AnnexBody {
+    AnnexBody { question, length: u32::from(tail.add(text)), reserved: 0 }
 }
 
 fn bytes<T: IntoBytes + Immutable>(body: &T) -> Vec<u8> {
@@ -95,6 +109,8 @@ fn exec_body(exec: &Exec, tail: &mut Tail) -> ExecBody {
         cap_permitted: exec.cap_permitted,
         cgroup_id: exec.cgroup_id,
         inode: exec.inode,
+        generation: exec.generation,
+        mode: exec.mode,
         device: exec.device,
         uid: exec.uid,
         gid: exec.gid,
@@ -149,6 +165,8 @@ fn endpoint(endpoint: Option<(IpAddr, u16)>) -> ([u8; 16], u16) {
 fn file_body(file: &File, tail: &mut Tail) -> FileBody {
     FileBody {
         inode: file.inode,
+        generation: file.generation,
+        reserved: 0,
         device: file.device,
         watch: file.watch.unwrap_or(0),
         watch_depth: file.watch_depth,

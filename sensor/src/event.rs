@@ -4,10 +4,12 @@
 //! watches, losses) is put into records first, so that a capture holds everything a replay needs.
 //! Paths and arguments are bytes: the kernel does not promise UTF-8.
 
+use crate::provenance::Provenance;
 use bstr::BString;
 use sensor_common::key::ProcessKey;
 use sensor_common::losses::{LossReason, Ring};
 use sensor_common::record::{Hook, Kind};
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// One thing that happened.
@@ -50,6 +52,44 @@ pub enum Body {
     Healed,
     /// Time passed: what waits for a deadline may be decided.
     Tick,
+    /// What `Event::process` has written over its arguments.
+    Title(BString),
+    /// The systemd unit or container that the server `Event::process` runs in.
+    Unit(BString),
+    /// What was found out about a file.
+    Inspected(Box<Inspected>),
+    /// What was remembered from before this start.
+    Remembered(Box<Remembered>),
+}
+
+/// The answer to a question about a file ([`crate::pipeline::Request::Inspect`]).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inspected {
+    /// The question's number.
+    pub question: u64,
+    /// What there is to know.
+    pub provenance: Provenance,
+}
+
+/// One thing that was remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remembered {
+    /// What it is part of.
+    pub kind: Memory,
+    /// Its name there.
+    pub key: String,
+    /// JSON, as the part that wrote it understands it.
+    pub value: String,
+}
+
+/// What is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Memory {
+    /// Who wrote which file: [`crate::ledger`].
+    Ledger,
+    /// What servers normally start: [`crate::baseline`].
+    Baseline,
 }
 
 /// A new process.
@@ -63,6 +103,8 @@ pub struct Fork {
     pub pid_in_namespace: u32,
     /// Inode of its pid namespace.
     pub pid_namespace: u32,
+    /// Effective user id of the new process.
+    pub euid: u32,
 }
 
 /// A program in a process.
@@ -108,6 +150,10 @@ pub struct Exec {
     pub device: u32,
     /// The executable's inode.
     pub inode: u64,
+    /// Generation of that inode; 0 if not known.
+    pub generation: u32,
+    /// Type and permissions of the executable; 0 if not known.
+    pub mode: u32,
     /// Bits of [`sensor_common::process::exec_flags`].
     pub flags: u32,
     /// What descriptors 0, 1 and 2 are.
@@ -165,6 +211,8 @@ pub struct File {
     pub device: u32,
     /// Inode; 0 if it was not known.
     pub inode: u64,
+    /// Generation of that inode; 0 if not known.
+    pub generation: u32,
     /// Bits of [`sensor_common::file::file_flags`].
     pub flags: u32,
     /// `i_mode`.
@@ -173,6 +221,26 @@ pub struct File {
     pub owner: u32,
     /// Open flags, new mode, or protection bits.
     pub argument: u32,
+}
+
+impl File {
+    /// A file of which no more than its name and inode is known.
+    pub fn named(operation: Kind, path: &BString, device: u32, inode: u64, generation: u32) -> Self {
+        Self {
+            operation,
+            path: path.clone(),
+            other: None,
+            watch: None,
+            watch_depth: 0,
+            device,
+            inode,
+            generation,
+            flags: 0,
+            mode: 0,
+            owner: 0,
+            argument: 0,
+        }
+    }
 }
 
 /// Something that happened to a socket.
@@ -236,6 +304,10 @@ impl Event {
             Body::Loss(_) => Kind::Loss,
             Body::Healed => Kind::Healed,
             Body::Tick => Kind::Tick,
+            Body::Title(_) => Kind::Title,
+            Body::Unit(_) => Kind::Unit,
+            Body::Inspected(_) => Kind::Inspected,
+            Body::Remembered(_) => Kind::Remembered,
         }
     }
 }

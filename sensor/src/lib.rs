@@ -7,13 +7,19 @@ pub mod kernel;
 pub mod decode;
 pub mod encode;
 pub mod event;
+pub mod provenance;
 
 pub mod tree;
+
+pub mod baseline;
+pub mod ledger;
 
 pub mod catalogue;
 pub mod detect;
 pub mod exception;
+pub mod explain;
 pub mod host;
+pub mod incident;
 
 pub mod alert;
 pub mod pipeline;
@@ -22,6 +28,7 @@ pub mod capture;
 pub mod replay;
 
 pub mod config;
+pub mod context;
 pub mod control;
 pub mod discover;
 pub mod machine;
@@ -29,6 +36,7 @@ pub mod metrics;
 pub mod output;
 pub mod procfs;
 pub mod shutdown;
+pub mod store;
 pub mod users;
 pub mod watch;
 

@@ -1,19 +1,29 @@
 //! The core: events in, alerts and requests out. No IO, no clock; what happens is decided by the events alone, so a
 //! replay of the same events gives the same alerts.
 
+mod classify;
+mod handoff;
+mod noting;
+mod recent;
 mod succession;
+mod telling;
 
-use crate::alert::{self, Alert};
+pub use noting::kept;
+pub use recent::Recent;
+
+use crate::alert::Alert;
 use crate::catalogue::Catalogue;
-use crate::detect::{Context, Detectors, Finding};
-use crate::event::{Body, Event, Exec};
+use crate::detect::{self, Context, Detector, Detectors};
+use crate::event::{Body, Event, Memory, Remembered};
 use crate::exception::Exception;
 use crate::host::Host;
+use crate::incident::Incidents;
+use crate::ledger::Ledger;
 use crate::tree::lineage::Servers;
 use crate::tree::{Applied, NodeId, Tree};
+use bstr::BString;
 use sensor_common::key::ProcessKey;
 use sensor_common::losses::Ring;
-use sensor_common::record::Kind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -31,6 +41,8 @@ pub struct Settings {
     pub host: Host,
     /// Bound of the tree.
     pub max_processes: usize,
+    /// For how many hours a server is watched before its baseline is taken for learned.
+    pub learning_hours: u32,
 }
 
 /// What came of an event.
@@ -45,7 +57,7 @@ pub struct Outcome {
 /// What the core asks of the edges.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// The kernel's process map is to know this lineage.
+    /// The kernel's process map is to know this lineage; 0 for none.
     SetLineage {
         /// Whose.
         process: ProcessKey,
@@ -63,6 +75,37 @@ pub enum Request {
     },
     /// Process records were lost: procfs is to be read again.
     Reconcile,
+    /// Facts about a file are to be found out; the answer is an event.
+    Inspect {
+        /// The question's number.
+        question: u64,
+        /// As whom the path is meant.
+        process: ProcessKey,
+        /// Where.
+        path: BString,
+        /// Which file must stand there; 0 if that does not matter.
+        inode: u64,
+        /// Its device.
+        device: u32,
+    },
+    /// The kernel is to report when a server's lineage reads this file.
+    NoteFile {
+        /// Its device.
+        device: u32,
+        /// Its inode.
+        inode: u64,
+        /// Its generation, 0 for any.
+        generation: u32,
+    },
+    /// Something is to be kept on disk.
+    Remember(Remembered),
+    /// It is to be kept no longer.
+    Forget {
+        /// What it is part of.
+        kind: Memory,
+        /// Its name.
+        key: String,
+    },
 }
 
 /// The core.
@@ -71,26 +114,40 @@ pub struct Core {
     pub tree: Tree,
     /// Servers that run.
     pub servers: Servers,
+    /// Who wrote what.
+    pub ledger: Ledger,
+    /// Stories that go on.
+    pub incidents: Incidents,
+    /// What was told lately.
+    pub recent: Recent,
     settings: Settings,
     detectors: Detectors,
+    held: telling::Held,
+    handoffs: handoff::Handoffs,
     sequence: u64,
     blind_since_ns: Option<u64>,
     blind_total_ns: u64,
-    exception_hits: BTreeMap<&'static str, u64>,
+    exception_hits: Vec<u64>,
 }
 
 impl Core {
     /// An empty core.
     pub fn new(settings: Settings) -> Self {
+        let exceptions = settings.exceptions.len();
         Self {
             tree: Tree::new(settings.max_processes),
             servers: Servers::default(),
-            settings,
-            detectors: Detectors::default(),
+            ledger: Ledger::default(),
+            incidents: Incidents::default(),
+            recent: Recent::default(),
+            detectors: Detectors::new(settings.learning_hours),
+            held: telling::Held::default(),
+            handoffs: handoff::Handoffs::default(),
             sequence: 0,
             blind_since_ns: None,
             blind_total_ns: 0,
-            exception_hits: BTreeMap::new(),
+            exception_hits: vec![0; exceptions],
+            settings,
         }
     }
 
@@ -104,9 +161,26 @@ impl Core {
         &self.settings.host
     }
 
+    /// The exceptions in force, how often each covered a finding, and whether it has expired at `now` (`CLOCK_BOOTTIME`).
+    pub fn exceptions(&self, now: u64) -> impl Iterator<Item = (&Exception, u64, bool)> {
+        let now = self.settings.host.boot_time_unix_ns + now;
+        let over = move |exception: &Exception| exception.expires_unix_ns.is_some_and(|expires| now >= expires);
+        let with_hits = self.settings.exceptions.iter().zip(&self.exception_hits);
+        with_hits.map(move |(exception, hits)| (exception, *hits, over(exception)))
+    }
+
     /// Findings that an exception covered, by detector.
-    pub const fn exception_hits(&self) -> &BTreeMap<&'static str, u64> {
-        &self.exception_hits
+    pub fn exception_hits(&self) -> BTreeMap<&'static str, u64> {
+        let mut hits: BTreeMap<&'static str, u64> = Detector::ALL.map(|detector| (detector.id(), 0)).into();
+        for (exception, count) in self.settings.exceptions.iter().zip(&self.exception_hits) {
+            *hits.entry(exception.detector.id()).or_default() += count;
+        }
+        hits
+    }
+
+    /// What servers normally start and connect to.
+    pub fn baselines(&mut self) -> &mut crate::baseline::Baselines {
+        &mut self.detectors.baselines
     }
 
     /// Nanoseconds for which losses were not healed, and whether they are not now.
@@ -117,6 +191,7 @@ impl Core {
 
     /// Puts another catalogue and other exceptions in force. Servers that run stay what they were taken for.
     pub fn reconfigure(&mut self, catalogue: Arc<Catalogue>, exceptions: Vec<Exception>) {
+        self.exception_hits = vec![0; exceptions.len()];
         self.settings.catalogue = catalogue;
         self.settings.exceptions = exceptions;
     }
@@ -133,24 +208,58 @@ impl Core {
         counts
     }
 
-    /// Whether a detector waits for time to pass, so that a tick is useful soon.
+    /// Whether something waits for time to pass, so that a tick is useful soon.
     pub fn waiting(&self) -> bool {
-        self.detectors.waiting()
+        self.detectors.waiting() || !self.held.is_empty()
+    }
+
+    /// The process whose title is to be read before this event is applied: the parent of what begins a program, where the
+    /// parent's title says what it is for.
+    pub fn title_wanted(&self, event: &Event) -> Option<ProcessKey> {
+        let Body::Exec(_) = &event.body else {
+            return None;
+        };
+        let node = self.tree.node(self.tree.find(event.process)?)?;
+        let parent = self.tree.node(self.tree.parent(node)?)?;
+        let server = self.servers.by_lineage(parent.lineage)?;
+        let kind = self.settings.catalogue.server(&server.id).filter(|kind| kind.titles)?;
+        let own = parent.image.as_deref().is_some_and(|image| kind.owns(image));
+        (own && parent.is_live()).then_some(parent.key)
     }
 
     /// Takes an event in.
     pub fn apply(&mut self, event: &Event) -> Outcome {
         let mut outcome = Outcome::default();
+        if let Body::Remembered(remembered) = &event.body {
+            self.restore(remembered, &mut outcome);
+            return outcome;
+        }
         self.follow_losses(event, &mut outcome);
         let applied = self.tree.apply(event);
+        self.adopt_handed_off(event, applied, &mut outcome);
         self.classify(event, applied, &mut outcome);
-        if let Body::Watch(watch) = &event.body {
-            let lineage = self.lineage_of(applied.node);
-            self.servers.watched(lineage, watch);
+        match &event.body {
+            Body::Watch(watch) => self.servers.watched(self.lineage_of(applied.node), watch),
+            Body::Unit(unit) => self.servers.runs_in(self.lineage_of(applied.node), unit),
+            _ => {}
         }
         self.follow_servers(event, applied, &mut outcome);
-        outcome.alerts = self.detect(event, applied);
+        self.learn_time(event);
+        self.detect(event, applied, &mut outcome);
         outcome
+    }
+
+    fn restore(&mut self, remembered: &Remembered, outcome: &mut Outcome) {
+        match remembered.kind {
+            Memory::Ledger => {
+                if let Some(entry) = self.ledger.restore(&remembered.value) {
+                    let (device, inode, generation) = (entry.device, entry.inode, entry.generation);
+                    outcome.requests.push(Request::NoteFile { device, inode, generation });
+                }
+            }
+            // What cannot be read is left out; the store has said so.
+            Memory::Baseline => drop(self.detectors.baselines.restore(&remembered.value)),
+        }
     }
 
     fn follow_losses(&mut self, event: &Event, outcome: &mut Outcome) {
@@ -168,103 +277,47 @@ impl Core {
         }
     }
 
-    /// Is this process a server? Asked when it begins a program, is found in procfs, or listens.
-    fn classify(&mut self, event: &Event, applied: Applied, outcome: &mut Outcome) {
-        let Some(id) = applied.node else { return };
-        match &event.body {
-            Body::Exec(_) | Body::Process(_) => self.become_server(event, id, outcome),
-            Body::Net(net)
-                if net.operation == Kind::Listen
-                // A unix socket alone makes no server of a runtime: every build tool has one.
-                && net.local.is_some() =>
-            {
-                self.tree.set_listens(id);
-                self.become_server(event, id, outcome);
-            }
-            _ => {}
-        }
-        // The kernel inherits at fork; where it did not know the parent's lineage yet, it is told.
-        let subject = applied.child.filter(|_| matches!(event.body, Body::Fork(_))).unwrap_or(id);
-        self.correct_kernel(event, subject, outcome);
-    }
-
-    fn become_server(&mut self, event: &Event, id: NodeId, outcome: &mut Outcome) {
-        let Some(node) = self.tree.node(id) else {
-            return;
-        };
-        let Some(image) = node.image.clone() else {
-            return;
-        };
-        let Some(kind) = self.settings.catalogue.identify(&image, node.listens) else {
-            return;
-        };
-        let (key, kind_id) = (node.key, kind.id.clone());
-        if node.lineage != 0 {
-            // The outermost server keeps the lineage; one that reads its configuration anew is looked at again.
-            let again = self.servers.by_lineage(node.lineage).is_some_and(|server| server.root.same_as(key));
-            if again && matches!(event.body, Body::Exec(_)) {
-                outcome.requests.push(Request::WatchServer { process: key, server: kind_id });
-            }
-            return;
-        }
-        let Some(lineage) = self.servers.add(&kind_id, key, event.time_boottime_ns) else {
-            return;
-        };
-        for changed in self.tree.set_lineage(id, lineage) {
-            if let Some(node) = self.tree.node(changed).filter(|node| node.is_live()) {
-                outcome.requests.push(Request::SetLineage { process: node.key, parent: node.parent_key, lineage });
-            }
-        }
-        outcome.requests.push(Request::WatchServer { process: key, server: kind_id });
-    }
-
-    fn correct_kernel(&mut self, event: &Event, subject: NodeId, outcome: &mut Outcome) {
-        if !matches!(event.body, Body::Fork(_) | Body::Exec(_) | Body::Process(_)) {
-            return;
-        }
-        let Some(node) = self.tree.node(subject).filter(|node| node.is_live()) else {
-            return;
-        };
-        if node.lineage == event.lineage || node.lineage == 0 {
-            return;
-        }
-        let request = Request::SetLineage { process: node.key, parent: node.parent_key, lineage: node.lineage };
-        if !outcome.requests.contains(&request) {
-            outcome.requests.push(request);
-        }
-    }
-
     fn lineage_of(&self, id: Option<NodeId>) -> u32 {
         id.and_then(|id| self.tree.node(id)).map_or(0, |node| node.lineage)
     }
 
-    fn detect(&mut self, event: &Event, applied: Applied) -> Vec<Alert> {
-        let context =
-            Context { tree: &self.tree, servers: &self.servers, catalogue: &self.settings.catalogue, applied };
-        let findings = self.detectors.observe(event, &context);
-        let host = &self.settings.host;
-        let mut alerts = Vec::new();
-        for finding in findings {
-            if excepted(&finding, &context, &self.settings) {
-                *self.exception_hits.entry(finding.detector.id()).or_default() += 1;
-                continue;
-            }
-            self.sequence += 1;
-            alerts.extend(alert::build(&finding, &context, host, self.sequence, self.blind_since_ns.is_some()));
+    fn context(&self, applied: Applied) -> Context<'_> {
+        context(&self.tree, &self.servers, &self.settings, &self.ledger, applied)
+    }
+
+    fn detect(&mut self, event: &Event, applied: Applied, outcome: &mut Outcome) {
+        let Self { tree, servers, settings, ledger, detectors, .. } = self;
+        let context = context(tree, servers, settings, ledger, applied);
+        let placement = detect::judge_write(event, &context);
+        let findings = detectors.observe(event, &Context { placement: placement.as_ref(), ..context });
+        if let Some(placement) = &placement {
+            self.note(event, applied, placement, outcome);
         }
-        alerts
+        for question in self.detectors.questions() {
+            self.ask(question.number, question.process, &question.file, outcome);
+        }
+        self.keep_changes(outcome);
+        self.tell(event, findings, outcome);
     }
 }
 
-fn excepted(finding: &Finding, context: &Context<'_>, settings: &Settings) -> bool {
-    let server = context.servers.by_lineage(finding.server).map(|server| server.id.as_str());
-    let now = settings.host.boot_time_unix_ns + finding.time_boottime_ns;
-    // The story's programs: an exception for `sh -c COMMAND` covers what that shell then runs.
-    let story = context.tree.find(finding.story).and_then(|id| context.tree.node(id));
-    let nodes = story.into_iter().chain(context.tree.node(finding.process));
-    let programs: Vec<&Exec> =
-        nodes.flat_map(|node| node.image.iter().chain(&node.previous)).map(AsRef::as_ref).collect();
-    settings.exceptions.iter().any(|exception| exception.covers(finding, server, &programs, now))
+/// What detectors look at; of the core's parts, so that another part can be changed meanwhile.
+fn context<'a>(
+    tree: &'a Tree,
+    servers: &'a Servers,
+    settings: &'a Settings,
+    ledger: &'a Ledger,
+    applied: Applied,
+) -> Context<'a> {
+    Context {
+        tree,
+        servers,
+        catalogue: &settings.catalogue,
+        ledger,
+        placement: None,
+        applied,
+        boot_unix_ns: settings.host.boot_time_unix_ns,
+    }
 }
 
 #[cfg(test)]

@@ -55,7 +55,13 @@ mod tests {
     fn core() -> Core {
         let (catalogue, _) = Catalogue::embedded();
         let (exceptions, host) = (Vec::new(), Host::default());
-        Core::new(Settings { catalogue: Arc::new(catalogue), exceptions, host, max_processes: 1000 })
+        Core::new(Settings {
+            catalogue: Arc::new(catalogue),
+            exceptions,
+            host,
+            max_processes: 1000,
+            learning_hours: 24,
+        })
     }
 
     #[test]

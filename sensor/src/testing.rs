@@ -1,6 +1,13 @@
-//! Builders of events, for tests of the core.
+//! Builders of events, for tests of the core. [`Scene`] plays stories with them; `fixtures`
+//! are the stories that once went wrong.
 
-use crate::event::{Body, Event, Exec, Exit, File, Fork, Loss, Net, Watch};
+mod fixtures;
+mod scene;
+
+pub use scene::{INIT, Scene, settings};
+
+use crate::event::{Body, Event, Exec, Exit, File, Fork, Inspected, Loss, Net, Remembered, Watch};
+use crate::provenance::Provenance;
 use bstr::BString;
 use sensor_common::file::file_flags;
 use sensor_common::key::ProcessKey;
@@ -21,7 +28,8 @@ fn event(at_ms: u64, process: ProcessKey, hook: Hook, body: Body) -> Event {
 
 /// `parent` made `child`.
 pub fn fork(at_ms: u64, parent: ProcessKey, child: ProcessKey) -> Event {
-    let fork = Fork { child, kernel_parent_tgid: parent.tgid, pid_in_namespace: child.tgid, pid_namespace: 1 };
+    let fork =
+        Fork { child, kernel_parent_tgid: parent.tgid, pid_in_namespace: child.tgid, pid_namespace: 1, euid: 33 };
     event(at_ms, parent, Hook::SchedProcessFork, Body::Fork(fork))
 }
 
@@ -91,6 +99,41 @@ pub fn listen(at_ms: u64, process: ProcessKey) -> Event {
     event(at_ms, process, Hook::SysEnterListen, Body::Net(Box::new(net)))
 }
 
+/// `process` connects to an address and a port, as `127.0.0.1:80` or `[::1]:80`.
+pub fn connect(at_ms: u64, process: ProcessKey, remote: &str) -> Event {
+    let remote: std::net::SocketAddr = remote.parse().unwrap();
+    let net = Net {
+        operation: Kind::Connect,
+        family: if remote.is_ipv4() { 2 } else { 10 },
+        socket_type: 1,
+        remote: Some((remote.ip(), remote.port())),
+        // Not known: a socket that connects has no address of its own yet.
+        local: Some((if remote.is_ipv4() { [0; 4].into() } else { [0; 16].into() }, 0)),
+        path: None,
+    };
+    event(at_ms, process, Hook::SysEnterConnect, Body::Net(Box::new(net)))
+}
+
+/// What `process` has written over its arguments.
+pub fn title(at_ms: u64, process: ProcessKey, title: &str) -> Event {
+    event(at_ms, process, Hook::Agent, Body::Title(title.into()))
+}
+
+/// The unit that the server `process` runs in.
+pub fn unit(at_ms: u64, process: ProcessKey, unit: &str) -> Event {
+    event(at_ms, process, Hook::Agent, Body::Unit(unit.into()))
+}
+
+/// What was found out about a file.
+pub fn inspected(at_ms: u64, question: u64, provenance: Provenance) -> Event {
+    event(at_ms, ProcessKey::NONE, Hook::Agent, Body::Inspected(Box::new(Inspected { question, provenance })))
+}
+
+/// What was kept before this start.
+pub fn remembered(at_ms: u64, kept: &Remembered) -> Event {
+    event(at_ms, ProcessKey::NONE, Hook::Agent, Body::Remembered(Box::new(kept.clone())))
+}
+
 /// A directory is watched for the server that `process` is.
 pub fn watch(at_ms: u64, process: ProcessKey, number: u32, server: &str, component: &str, path: &str) -> Event {
     let watch = Watch {
@@ -115,10 +158,28 @@ pub fn file(at_ms: u64, process: ProcessKey, operation: Kind, path: &str, watch:
         watch_depth: path.matches('/').count().saturating_sub(2) as u32,
         device: 1,
         inode: 77,
+        generation: 0,
         flags,
         mode: 0o100_644,
         owner: 33,
         argument: if operation == Kind::Chmod { 0o755 } else { 0 },
     };
     event(at_ms, process, Hook::SecurityFileOpen, Body::File(Box::new(file)))
+}
+
+/// A finding about a process, in a server's lineage.
+pub fn finding(
+    detector: crate::detect::Detector,
+    severity: crate::detect::Severity,
+    story: ProcessKey,
+    lineage: u32,
+    at_ms: u64,
+) -> crate::detect::Finding {
+    let mut tree = crate::tree::Tree::new(10);
+    let made = fork(at_ms, key(1, 0), story);
+    let id = tree.apply(&made).child.unwrap();
+    let node = tree.node(id).unwrap();
+    let mut finding = crate::detect::Finding::new(detector, severity, &made, id, node);
+    (finding.server, finding.in_lineage) = (lineage, true);
+    finding
 }

@@ -4,15 +4,26 @@
 //! yet. Always holds: paths are looked up as the process sees them, and no link leads out of its root. It decides nothing
 //! about files, and installs nothing in the kernel.
 
-use crate::procfs::{Root, is_glob};
+mod numbers;
+
+pub use numbers::{Numbered, Numbers};
+
+use crate::procfs::{Place, Root, is_glob};
 use bstr::BString;
 use rustix::io::Errno;
 use sensor_common::file::WatchKey;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use sensor_common::key::ProcessKey;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
 
 /// Most directories that are watched at once; the kernel's map has room for more, the marks of fanotify have not.
 pub const MAX_DIRECTORIES: usize = 4096;
+/// Most directories of one server: what its configuration names must not use up the others' share. Those that are wanted
+/// first come first.
+const MAX_OF_ONE: usize = 512;
+/// Most ways in which a directory is known that are told.
+const MAX_ORIGINS: usize = 3;
 /// A pattern is watched from its fixed part on, if that has at least so many names; else what it stands for now is.
 const FIXED_ENOUGH: usize = 3;
 /// Directories that hold so much else that watching all below them would tell nothing.
@@ -56,14 +67,16 @@ const TOO_BROAD: &[&str] = &[
 pub struct Wanted {
     /// Kind of component, in the catalogue's words.
     pub component: String,
-    /// An absolute directory; `*` stands for a part of one name.
+    /// An absolute directory, or a file: its directory is then meant. `*` stands for a part of one name.
     pub pattern: PathBuf,
+    /// How it is known, for people: `catalogue`, `nginx.conf: root`, `argv: -D`.
+    pub origin: String,
 }
 
 impl Wanted {
     /// From its parts.
-    pub fn new(component: &str, pattern: impl Into<PathBuf>) -> Self {
-        Self { component: component.to_owned(), pattern: pattern.into() }
+    pub fn new(component: &str, pattern: impl Into<PathBuf>, origin: impl Into<String>) -> Self {
+        Self { component: component.to_owned(), pattern: pattern.into(), origin: origin.into() }
     }
 }
 
@@ -78,6 +91,8 @@ pub struct Found {
     pub in_root: PathBuf,
     /// What the kernel knows it by.
     pub key: WatchKey,
+    /// How it is known; several ways with commas between them.
+    pub origin: String,
 }
 
 /// A pattern of which nothing is watched.
@@ -87,8 +102,49 @@ pub struct NotWatched {
     pub component: String,
     /// As wanted.
     pub pattern: String,
+    /// How it is known.
+    pub origin: String,
     /// Why not.
     pub reason: String,
+}
+
+impl Found {
+    /// Adds another way in which it is known, up to three.
+    fn also(&mut self, origin: &str) {
+        let mut known = self.origin.split(", ");
+        if known.clone().count() < MAX_ORIGINS && known.all(|known| known != origin) {
+            self.origin = format!("{}, {origin}", self.origin);
+        }
+    }
+}
+
+/// What is remembered of a server's directories.
+#[derive(Clone, Debug, Default)]
+pub struct Noted {
+    /// The process through which they were reached last.
+    pub process: Option<ProcessKey>,
+    /// Those that are watched.
+    pub watched: HashMap<WatchKey, Watched>,
+    /// Patterns of which nothing is watched.
+    pub not_watched: Vec<NotWatched>,
+}
+
+impl Noted {
+    /// How the directory of a number is known.
+    pub fn origin(&self, watch: u32) -> Option<&str> {
+        self.watched.values().find(|watched| watched.number == watch).map(|watched| watched.origin.as_str())
+    }
+}
+
+/// A directory that is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// Its number.
+    pub number: u32,
+    /// Kind of component that it is watched as.
+    pub component: String,
+    /// How it is known.
+    pub origin: String,
 }
 
 /// What became of the patterns.
@@ -115,9 +171,17 @@ pub fn expand(proc_root: &Path, pid: u32, wanted: &[Wanted]) -> Expansion {
     for one in wanted {
         match expand_one(&root, one) {
             Ok(directories) => {
-                found.extend(
-                    directories.into_iter().map(|found| ((found.path.clone(), found.component.clone()), found)),
-                );
+                for directory in directories {
+                    if found.len() >= MAX_OF_ONE {
+                        let reason = format!("the server has more than {MAX_OF_ONE} directories");
+                        expansion.not_watched.push(not_watched(one, reason));
+                        break;
+                    }
+                    match found.entry((directory.path.clone(), directory.component.clone())) {
+                        Entry::Vacant(free) => drop(free.insert(directory)),
+                        Entry::Occupied(mut known) => known.get_mut().also(&directory.origin),
+                    }
+                }
             }
             Err(reason) => expansion.not_watched.push(not_watched(one, reason)),
         }
@@ -125,6 +189,8 @@ pub fn expand(proc_root: &Path, pid: u32, wanted: &[Wanted]) -> Expansion {
     for directory in found.into_values() {
         let inside = |outer: &Found| {
             outer.component == directory.component
+                // Configuration that only the server names is not watched deep.
+                && (outer.component != "config_loader" || outer.origin.starts_with("catalogue"))
                 && directory.path.strip_prefix(outer.path.as_slice()).is_some_and(|rest| rest.starts_with(b"/"))
         };
         // Outer ones come first in the order of paths.
@@ -136,30 +202,47 @@ pub fn expand(proc_root: &Path, pid: u32, wanted: &[Wanted]) -> Expansion {
 }
 
 fn not_watched(wanted: &Wanted, reason: String) -> NotWatched {
-    NotWatched { component: wanted.component.clone(), pattern: wanted.pattern.display().to_string(), reason }
+    NotWatched {
+        component: wanted.component.clone(),
+        pattern: wanted.pattern.display().to_string(),
+        origin: wanted.origin.clone(),
+        reason,
+    }
 }
 
 fn expand_one(root: &Root, wanted: &Wanted) -> Result<Vec<Found>, String> {
     let begin = start(&wanted.pattern);
-    let mut found = Vec::new();
+    let mut found: Vec<Found> = Vec::new();
     let mut reason = None;
     for path in root.matches(&begin) {
-        let place = match root.directory(&path) {
+        let (place, is_file) = match place_of(root, &path) {
             Ok(place) => place,
-            Err(Errno::NOTDIR) => continue,
             Err(error) => {
                 reason = Some(format!("{}: {error}", path.display()));
                 continue;
             }
         };
         if TOO_BROAD.iter().any(|broad| place.in_root == Path::new(broad)) {
-            reason = Some(format!("{} holds too much else", place.in_root.display()));
+            let is = if is_file { "it is a file in " } else { "" };
+            let which = if is_file { ", which" } else { "" };
+            reason = Some(format!("{is}{}{which} holds too much else", place.in_root.display()));
             continue;
         }
         let key = WatchKey { inode: place.statx.stx_ino, device: place.device, reserved: 0 };
-        found.push(Found { component: wanted.component.clone(), path: place.path, in_root: place.in_root, key });
+        if found.iter().all(|known| known.key != key) {
+            let (component, origin) = (wanted.component.clone(), wanted.origin.clone());
+            found.push(Found { component, path: place.path, in_root: place.in_root, key, origin });
+        }
     }
     if found.is_empty() { Err(reason.unwrap_or_else(|| "does not exist yet".to_owned())) } else { Ok(found) }
+}
+
+/// The directory of that path, or that of the file, and whether it is a file.
+fn place_of(root: &Root, path: &Path) -> rustix::io::Result<(Place, bool)> {
+    match root.directory(path) {
+        Err(Errno::NOTDIR) => Ok((root.directory(path.parent().unwrap_or(Path::new("/")))?, true)),
+        other => Ok((other?, false)),
+    }
 }
 
 /// Where watching begins: at the pattern's fixed part where that says enough, so that new matches are seen too; else at
@@ -177,69 +260,6 @@ fn start(pattern: &Path) -> PathBuf {
     let mut path = PathBuf::from("/");
     path.extend(&names[..kept - trailing]);
     path
-}
-
-/// The watched directories: a number for each, whoever loads from it. At the maximum the one that has been watched for
-/// longest and whose servers have all ended gives way; while all run, nothing more is watched.
-///
-/// A directory stays watched when its server ends: what is put there then is loaded when the server starts again.
-#[derive(Default)]
-pub struct Numbers {
-    by_key: HashMap<WatchKey, u32>,
-    held: BTreeMap<u32, Held>,
-    last: u32,
-}
-
-struct Held {
-    key: WatchKey,
-    /// The servers that load from it.
-    lineages: BTreeSet<u32>,
-}
-
-/// What came of asking for a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Numbered {
-    /// The directory's number.
-    pub watch: u32,
-    /// Who gave way: it must not be watched any more.
-    pub released: Option<(u32, WatchKey)>,
-}
-
-impl Numbers {
-    /// The number of a directory that the server `lineage` loads from; `None` if there are as many as can be and all are
-    /// of servers that run. Numbers are never used again.
-    pub fn number(&mut self, key: WatchKey, lineage: u32, runs: &dyn Fn(u32) -> bool) -> Option<Numbered> {
-        if let Some(watch) = self.by_key.get(&key).copied() {
-            if let Some(held) = self.held.get_mut(&watch) {
-                held.lineages.retain(|known| runs(*known));
-                held.lineages.insert(lineage);
-            }
-            return Some(Numbered { watch, released: None });
-        }
-        let released = if self.by_key.len() < MAX_DIRECTORIES { None } else { Some(self.release(runs)?) };
-        self.last += 1;
-        self.by_key.insert(key, self.last);
-        self.held.insert(self.last, Held { key, lineages: BTreeSet::from([lineage]) });
-        Some(Numbered { watch: self.last, released })
-    }
-
-    fn release(&mut self, runs: &dyn Fn(u32) -> bool) -> Option<(u32, WatchKey)> {
-        let idle = |held: &Held| !held.lineages.iter().any(|lineage| runs(*lineage));
-        let (watch, key) = self.held.iter().find(|(_, held)| idle(held)).map(|(watch, held)| (*watch, held.key))?;
-        self.held.remove(&watch);
-        self.by_key.remove(&key);
-        Some((watch, key))
-    }
-
-    /// How many directories have a number.
-    pub fn len(&self) -> usize {
-        self.by_key.len()
-    }
-
-    /// Whether none has.
-    pub fn is_empty(&self) -> bool {
-        self.by_key.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -270,12 +290,12 @@ mod tests {
         }
         fs::write(root.join("var/lib/tomcat-file"), "").unwrap();
         let wanted = [
-            Wanted::new("native_module", "/usr/lib/php/20*"),
-            Wanted::new("webapp", "/var/lib/tomcat*/webapps"),
-            Wanted::new("script_docroot", "/var/www/**"),
-            Wanted::new("script_docroot", "/var/www/html"),
-            Wanted::new("native_module", "/usr/lib64/nothing"),
-            Wanted::new("app_source", "/usr"),
+            Wanted::new("native_module", "/usr/lib/php/20*", "catalogue"),
+            Wanted::new("webapp", "/var/lib/tomcat*/webapps", "catalogue"),
+            Wanted::new("script_docroot", "/var/www/**", "catalogue"),
+            Wanted::new("script_docroot", "/var/www/html", "catalogue"),
+            Wanted::new("native_module", "/usr/lib64/nothing", "catalogue"),
+            Wanted::new("app_source", "/usr", "catalogue"),
         ];
         let expansion = expand(proc_root.path(), 7, &wanted);
         let expected = ["/usr/lib/php", "/var/lib/tomcat10/webapps", "/var/lib/tomcat9/webapps", "/var/www"];
@@ -287,13 +307,47 @@ mod tests {
     }
 
     #[test]
+    fn a_file_stands_for_its_directory_unless_that_is_too_broad() {
+        let (proc_root, root) = fake();
+        fs::create_dir_all(root.join("etc/mysql")).unwrap();
+        fs::write(root.join("etc/my.cnf"), "").unwrap();
+        fs::write(root.join("etc/mysql/my.cnf"), "").unwrap();
+        let wanted = ["/etc/my.cnf", "/etc/mysql/my.cnf", "/etc/mysql"];
+        let wanted = wanted.map(|path| Wanted::new("config_loader", path, format!("for {path}")));
+        let expansion = expand(proc_root.path(), 7, &wanted);
+        assert_eq!(paths(&expansion), ["/etc/mysql"]);
+        assert_eq!(expansion.found[0].origin, "for /etc/mysql/my.cnf, for /etc/mysql");
+        assert_eq!(expansion.not_watched.len(), 1);
+        assert_eq!(expansion.not_watched[0].reason, "it is a file in /etc, which holds too much else");
+    }
+
+    #[test]
+    fn one_server_cannot_have_all() {
+        let (proc_root, root) = fake();
+        for number in 0..300 {
+            fs::create_dir_all(root.join(format!("a/{number}"))).unwrap();
+            fs::create_dir_all(root.join(format!("b/{number}"))).unwrap();
+        }
+        fs::create_dir_all(root.join("z")).unwrap();
+        let wanted = ["/z", "/a/[0-9]*", "/b/[0-9]*"].map(|path| Wanted::new("app_source", path, "x"));
+        let expansion = expand(proc_root.path(), 7, &wanted);
+        // A pattern stands for 256 at most.
+        assert_eq!(expansion.found.len(), MAX_OF_ONE);
+        assert!(expansion.found.iter().any(|found| found.in_root == Path::new("/z")));
+        assert_eq!(expansion.not_watched[0].reason, "the server has more than 512 directories");
+    }
+
+    #[test]
     fn links_stay_inside_the_root() {
         let (proc_root, root) = fake();
         fs::create_dir_all(root.join("srv/app/public")).unwrap();
         fs::create_dir_all(root.join("var/www")).unwrap();
         symlink("/srv/app/public", root.join("var/www/html")).unwrap();
         symlink("../../../../../../../../../../etc/ssl", root.join("var/www/escape")).unwrap();
-        let wanted = [Wanted::new("script_docroot", "/var/www/html"), Wanted::new("script_docroot", "/var/www/escape")];
+        let wanted = [
+            Wanted::new("script_docroot", "/var/www/html", "catalogue"),
+            Wanted::new("script_docroot", "/var/www/escape", "catalogue"),
+        ];
         let expansion = expand(proc_root.path(), 7, &wanted);
         assert_eq!(paths(&expansion), ["/srv/app/public"]);
         assert_eq!(expansion.not_watched.len(), 1);
@@ -302,35 +356,7 @@ mod tests {
     #[test]
     fn a_process_that_is_gone_gives_nothing() {
         let (proc_root, _) = fake();
-        let expansion = expand(proc_root.path(), 8, &[Wanted::new("script_docroot", "/var/www")]);
+        let expansion = expand(proc_root.path(), 8, &[Wanted::new("script_docroot", "/var/www", "catalogue")]);
         assert!(expansion.found.is_empty() && expansion.not_watched.len() == 1);
-    }
-
-    fn key(inode: u64) -> WatchKey {
-        WatchKey { inode, device: 8, reserved: 0 }
-    }
-
-    #[test]
-    fn a_directory_has_one_number() {
-        let mut numbers = Numbers::default();
-        let mut number = |inode| numbers.number(key(inode), 1, &|_| true).unwrap().watch;
-        assert_eq!([number(5), number(6), number(5)], [1, 2, 1]);
-    }
-
-    #[test]
-    fn at_the_maximum_the_oldest_of_servers_that_ended_gives_way() {
-        let mut numbers = Numbers::default();
-        for inode in 0..MAX_DIRECTORIES as u64 {
-            assert!(numbers.number(key(inode), inode as u32, &|_| true).is_some());
-        }
-        // The second directory is loaded from by another server too.
-        numbers.number(key(1), 7, &|_| true);
-        assert_eq!(numbers.number(key(1_000_000), 9, &|_| true), None);
-        let runs = |lineage: u32| lineage > 2;
-        let new = numbers.number(key(1_000_000), 9, &runs).unwrap();
-        assert_eq!(new.released, Some((1, key(0))));
-        assert_eq!(numbers.number(key(1_000_001), 9, &runs).unwrap().released, Some((3, key(2))));
-        assert_eq!(numbers.number(key(1_000_002), 9, &runs), None);
-        assert_eq!(numbers.len(), MAX_DIRECTORIES);
     }
 }

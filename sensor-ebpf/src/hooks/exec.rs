@@ -11,7 +11,7 @@ use crate::{
     lineage::Subject,
     maps::PROCESSES,
     memory::{copy_user, direct, read},
-    offsets as off, path,
+    notes, offsets as off, path,
     socket::{AF_INET, AF_INET6, Sock},
     task::TypedTask,
 };
@@ -114,6 +114,10 @@ unsafe fn executable(record: &mut Record, body: *mut ExecBody, file: *const u8, 
         let inode: *const u8 = direct(file, off::OFF_FILE_INODE());
         typed_facts(inode, record.address(inode))
     };
+    // A server's program, most likely: the sooner the agent knows of it, the more of what it does is reported.
+    if notes::may_be_noted(facts.number) {
+        record.wake();
+    }
     let deleted = facts.flags & file_flags::DELETED != 0;
     let memfd = deleted && facts.on_tmpfs && {
         let name: [u8; 8] = read(read::<u64>(dentry, off::OFF_DENTRY_NAME()), 0);
@@ -123,6 +127,8 @@ unsafe fn executable(record: &mut Record, body: *mut ExecBody, file: *const u8, 
     unsafe {
         (*body).inode = facts.number;
         (*body).device = facts.device;
+        (*body).generation = facts.generation;
+        (*body).mode = facts.mode;
     }
     flag(memfd, exec_flags::MEMFD)
         | flag(deleted, exec_flags::DELETED)

@@ -49,7 +49,7 @@ fn try_fork(parent: TypedTask, child: TypedTask) -> Outcome {
                 kernel_parent_tgid: child.real_parent().tgid(),
                 pid_in_namespace,
                 pid_namespace,
-                reserved: 0,
+                euid: child.effective_user(),
             });
         }
         Ok(())

@@ -4,35 +4,43 @@
 //! Always holds: whatever the core learns is a record first, in the order of application, so a capture is the whole run.
 //! The agent waits for nothing but the kernel's rings.
 
+mod doing;
+mod secrets;
+mod state;
 mod watching;
 
+use crate::baseline::{self, control::BaselineCommand};
 use crate::capture::Writer;
 use crate::config::Config;
-use crate::control::{Control, Facts, answer};
+use crate::context::{Answer, Inspector};
+use crate::control::{Command, Control, Facts, answer};
 use crate::decode::{decode, stated_kind};
 use crate::encode::encode;
-use crate::event::{Body, Event, Loss};
+use crate::event::{Body, Event, Inspected, Loss, Memory, Remembered};
 use crate::kernel::Sensor;
 use crate::machine::boottime_ns;
 use crate::metrics::Metrics;
 use crate::output::Outputs;
-use crate::pipeline::{Core, Outcome, Request};
+use crate::pipeline::Core;
 use crate::procfs::Procfs;
 use crate::shutdown::Signals;
+use crate::store::{Row, Store};
 use anyhow::{Context, Result};
+use secrets::Secrets;
 use sensor_common::key::ProcessKey;
 use sensor_common::losses::{LossReason, Ring};
 use sensor_common::record::{Hook, Kind};
+use serde_json::Value;
 use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::io::BufWriter;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use watching::{Loading, Watching};
+use watching::Watching;
 
 /// How long the loop waits when something waits for time to pass.
-const SOON: Duration = Duration::from_millis(20);
+const SOON: Duration = Duration::from_millis(2);
 /// How long it waits else: records that are not urgent wait so long at most.
 const LATER: Duration = Duration::from_millis(250);
 /// How often gauges are brought up to date.
@@ -51,6 +59,9 @@ pub struct Agent {
     control: Control,
     capture: Option<Capture>,
     watching: Watching,
+    inspector: Inspector,
+    store: Store,
+    secrets: Secrets,
     /// Records that wait to be applied.
     waiting: VecDeque<Vec<u8>>,
     started_ns: u64,
@@ -73,12 +84,18 @@ pub struct Parts {
     pub control: Control,
     /// Where records go, if they are kept.
     pub capture: Option<Capture>,
+    /// Who finds out about files.
+    pub inspector: Inspector,
+    /// What survives a restart.
+    pub store: Store,
+    /// What survived.
+    pub rows: Vec<Row>,
 }
 
 impl Agent {
     /// An agent whose hooks are attached already; it reads procfs now, so that nothing between is missed.
     pub fn new(parts: Parts) -> Result<Self> {
-        let Parts { sensor, core, outputs, metrics, metrics_address, control, capture } = parts;
+        let Parts { sensor, core, outputs, metrics, metrics_address, control, capture, inspector, store, rows } = parts;
         metrics.hooks(sensor.report());
         let mut agent = Self {
             sensor,
@@ -89,12 +106,18 @@ impl Agent {
             control,
             capture,
             watching: Watching::default(),
+            inspector,
+            store,
+            secrets: Secrets::default(),
             waiting: VecDeque::new(),
             started_ns: boottime_ns(),
             gauged: None,
         };
+        Secrets::note_programs(&mut agent.sensor, agent.core.catalogue());
+        agent.remember(rows);
         agent.read_procfs();
         agent.apply_waiting()?;
+        agent.tell_expired();
         agent.metrics.set_alive(boottime_ns());
         agent.metrics.set_ready(true);
         Ok(agent)
@@ -125,7 +148,9 @@ impl Agent {
     /// Once round.
     fn turn(&mut self, timeout: Duration) -> Result<()> {
         let waiting = &mut self.waiting;
-        self.sensor.poll(timeout, &mut |record| waiting.push_back(record.to_vec()))?;
+        self.sensor.poll(timeout, self.inspector.descriptor(), &mut |record| waiting.push_back(record.to_vec()))?;
+        self.apply_waiting()?;
+        self.take_answers();
         self.apply_waiting()?;
         for loss in self.sensor.losses() {
             self.lost(loss);
@@ -133,13 +158,24 @@ impl Agent {
         self.push(Body::Tick, ProcessKey::NONE);
         self.apply_waiting()?;
         while let Some(question) = self.control.next() {
-            let answered = answer(question.command, &self.facts());
+            if let Command::Baseline { ask } = &question.command {
+                let answered = self.ask_baselines(ask.clone());
+                question.reply(answered);
+                continue;
+            }
+            let answered = answer(&question.command, &self.facts());
             question.reply(answered);
         }
         self.metrics.set_alive(boottime_ns());
         if self.gauged.is_none_or(|gauged| gauged.elapsed() >= GAUGES) {
             self.gauged = Some(Instant::now());
+            if self.secrets.due() {
+                self.look_up_secrets();
+            }
             self.bring_gauges_up_to_date();
+            for lineage in self.watching.overdue(Instant::now()) {
+                self.look_again(lineage);
+            }
         }
         Ok(())
     }
@@ -157,8 +193,14 @@ impl Agent {
     }
 
     /// Ends: hands out what is queued.
-    pub fn finish(self) {
+    pub fn finish(mut self) {
         self.metrics.set_ready(false);
+        for change in self.core.baselines().unsaved() {
+            state::keep(&self.store, Memory::Baseline, change.key, change.value);
+        }
+        if let Err(error) = self.store.flush() {
+            tracing::warn!(error = format!("{error:#}"), "what was learned last is not kept");
+        }
         self.outputs.finish();
     }
 
@@ -194,39 +236,13 @@ impl Agent {
             capture.frame(record).context("writing the capture")?;
         }
         self.metrics.event(event.kind());
+        self.read_title(&event)?;
         let outcome = self.core.apply(&event);
         if self.outputs.wants_events() {
             self.outputs.event(&event, &self.core);
         }
         self.after(&event, outcome);
         Ok(())
-    }
-
-    fn after(&mut self, event: &Event, outcome: Outcome) {
-        for alert in outcome.alerts {
-            self.metrics.alert(&alert, boottime_ns().saturating_sub(alert.time_boottime_ns));
-            self.outputs.alert(&alert);
-        }
-        let mut reconcile = false;
-        for request in outcome.requests {
-            match request {
-                Request::SetLineage { process, parent, lineage } => {
-                    if let Err(error) = self.sensor.set_lineage(process, parent, lineage) {
-                        self.not_in_map(process, &error);
-                    }
-                }
-                Request::WatchServer { process, server } => self.watch(process, &server),
-                Request::Reconcile => reconcile = true,
-            }
-        }
-        let in_lineage = |id| self.core.tree.node(id).is_some_and(|node| node.lineage != 0);
-        if matches!(event.body, Body::Exit(_)) && self.core.tree.find(event.process).is_some_and(in_lineage) {
-            self.sensor.forget(event.process);
-        }
-        if reconcile {
-            self.metrics.reconciled("loss");
-            self.read_procfs();
-        }
     }
 
     /// Reads procfs. The kernel is told of each process before it is looked at: so the end of every process that is then
@@ -248,27 +264,41 @@ impl Agent {
         self.push(Body::Healed, ProcessKey::NONE);
     }
 
-    fn not_in_map(&self, process: ProcessKey, error: &anyhow::Error) {
-        tracing::warn!(pid = process.tgid, error = format!("{error:#}"), "not in the kernel's process map");
-        let reason = LossReason::ProcessMapFull;
-        self.metrics.lost(&Loss { ring: Ring::Process, reason, kind: None, count: 1 });
+    /// What was kept, before anything else is applied.
+    fn remember(&mut self, rows: Vec<Row>) {
+        let boot_unix_s = self.core.host().boot_time_unix_ns / 1_000_000_000;
+        for body in state::restore(&self.store, rows, boot_unix_s) {
+            self.push(body, ProcessKey::NONE);
+        }
     }
 
-    fn watch(&mut self, process: ProcessKey, server: &str) {
-        let Some(kind) = self.core.catalogue().server(server) else {
-            return;
-        };
-        let node = self.core.tree.find(process).and_then(|id| self.core.tree.node(id));
-        let servers = &self.core.servers;
-        let loading = Loading {
-            process,
-            lineage: node.map_or(0, |node| node.lineage),
-            kind,
-            image: node.and_then(|node| node.image.as_deref()),
-            runs: &|lineage| servers.by_lineage(lineage).is_some_and(|server| server.ended_boottime_ns.is_none()),
-        };
-        for watch in self.watching.begin(&mut self.sensor, &loading) {
-            self.push(Body::Watch(Box::new(watch)), process);
+    /// What the operator asks or orders of baselines. What changes is a record too, so that a capture has it.
+    fn ask_baselines(&mut self, ask: BaselineCommand) -> Value {
+        let now = self.core.host().boot_time_unix_ns + boottime_ns();
+        let (answered, changes) = baseline::control::answer(self.core.baselines(), ask, now);
+        for change in changes {
+            if let Some(value) = change.value.clone() {
+                let remembered = Remembered { kind: Memory::Baseline, key: change.key.clone(), value };
+                self.push(Body::Remembered(Box::new(remembered)), ProcessKey::NONE);
+            }
+            state::keep(&self.store, Memory::Baseline, change.key, change.value);
+        }
+        answered
+    }
+
+    /// What was found out about files.
+    fn take_answers(&mut self) {
+        let answers: Vec<Answer> = self.inspector.answers().collect();
+        for Answer { tag, provenance } in answers {
+            self.push(Body::Inspected(Box::new(Inspected { question: tag, provenance })), ProcessKey::NONE);
+        }
+    }
+
+    /// An exception that has expired covers nothing: whoever wrote it may not know.
+    fn tell_expired(&self) {
+        for (exception, _, _) in self.core.exceptions(boottime_ns()).filter(|(_, _, expired)| *expired) {
+            let (detector, reason) = (exception.detector.id(), &exception.reason);
+            tracing::warn!(detector, reason, "an exception has expired and covers nothing any more");
         }
     }
 
@@ -281,6 +311,7 @@ impl Agent {
             Ok(catalogue) => {
                 self.core.reconfigure(Arc::new(catalogue), config.exceptions);
                 self.outputs.reopen();
+                self.tell_expired();
                 self.metrics.reloaded("success");
                 tracing::info!("catalogue and exceptions were read again, output files opened anew");
             }
@@ -298,10 +329,11 @@ impl Agent {
             core: &self.core,
             report: self.sensor.report(),
             metrics: &self.metrics,
-            not_watched: self.watching.not_watched(),
+            noted: self.watching.noted(),
             watched: self.watching.len(),
             started_ns: self.started_ns,
             metrics_address: self.metrics_address,
+            state: self.store.health(),
             rings: self.sensor.ring_use().into_iter().map(|(ring, used, size)| (ring.name(), used, size)).collect(),
         }
     }
@@ -313,10 +345,11 @@ impl Agent {
         }
         metrics.tree(self.core.tree.len(), self.core.tree.evictions());
         metrics.watched(self.watching.len());
+        metrics.stories(self.core.ledger.len(), self.core.incidents.len());
         metrics.blind(self.core.blind(boottime_ns()).0);
         metrics.programs(&self.sensor.statistics());
         for (detector, hits) in self.core.exception_hits() {
-            metrics.excepted(detector, *hits);
+            metrics.excepted(detector, hits);
         }
         for (role, count) in self.core.servers_by_role() {
             metrics.servers(role, count);

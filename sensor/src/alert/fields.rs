@@ -21,9 +21,13 @@ pub fn event_id(host: &Host, finding: &Finding) -> String {
     digest(host, &numbers, &format!("{}{path}", finding.detector.id()))
 }
 
-/// The incident: one for each story at a server.
+/// The id of the incident that a finding begins.
 pub fn incident_id(host: &Host, finding: &Finding) -> String {
-    digest(host, &[finding.server.into(), finding.story.tgid.into(), finding.story.start_boottime_ns], "incident")
+    digest(
+        host,
+        &[finding.server.into(), finding.story.tgid.into(), finding.story.start_boottime_ns, finding.time_boottime_ns],
+        "incident",
+    )
 }
 
 fn digest(host: &Host, numbers: &[u64], text: &str) -> String {

@@ -4,6 +4,8 @@ use super::fields::{Text, timestamp};
 use super::{Alert, Process};
 use crate::catalogue::command_line;
 use crate::event::File;
+use crate::ledger::Entry;
+use sensor_common::file::file_flags;
 use sensor_common::record::Kind;
 use serde_json::{Map, Value, json};
 
@@ -13,8 +15,17 @@ pub const MAX_BYTES: usize = 4096;
 pub const ECS_VERSION: &str = "8.17";
 
 /// How much is kept, from everything to the least: characters of a text, arguments, programs in the lineage.
-const SIZES: [(usize, usize, usize); 6] =
-    [(4096, 256, 40), (512, 32, 40), (160, 16, 24), (96, 8, 16), (64, 4, 10), (32, 2, 6)];
+const SIZES: [(usize, usize, usize); 9] = [
+    (4096, 256, 40),
+    (512, 32, 40),
+    (160, 16, 24),
+    (128, 8, 16),
+    (128, 4, 10),
+    (128, 2, 6),
+    (96, 2, 6),
+    (64, 2, 6),
+    (32, 2, 6),
+];
 
 impl Alert {
     /// One line, without the newline. Where everything would be longer than 4 KiB, texts, arguments and the lineage's
@@ -40,7 +51,16 @@ impl Alert {
         if let Some(parent) = &self.parent {
             process["parent"] = self::process(parent, "process.parent", arguments, &mut text);
         }
-        let file = self.file.as_ref().map(|file| file_object(file, &mut text));
+        let file = self.file.as_ref().map(|file| {
+            let mut object = file_object(file, &mut text);
+            if let Some(provenance) = &self.provenance {
+                object["size"] = provenance.size.into();
+                if let Some(sha256) = &provenance.sha256 {
+                    object["hash"] = json!({"sha256": sha256});
+                }
+            }
+            object
+        });
         let mut object = json!({
             "@timestamp": timestamp(self.time_unix_ns),
             "ecs": {"version": ECS_VERSION},
@@ -58,20 +78,76 @@ impl Alert {
         if let Some(file) = file {
             object["file"] = file;
         }
+        let end = |(address, port): (std::net::IpAddr, u16)| json!({"ip": address.to_string(), "port": port});
+        if let Some(net) = &self.net {
+            if let Some(remote) = net.remote {
+                object["destination"] = end(remote);
+            }
+            if let Some(local) = net.local.filter(|(address, _)| !address.is_unspecified()) {
+                object["source"] = end(local);
+            }
+        }
         object
+    }
+
+    fn incident(&self, most: usize) -> Value {
+        let lines = self.incident.timeline.len();
+        let shown = self.incident.timeline.iter().skip(lines.saturating_sub(most / 32));
+        // Times of the timeline are those of the clock that the alert's own time is of.
+        let unix =
+            |boottime_ns: u64| timestamp((self.time_unix_ns + boottime_ns).saturating_sub(self.time_boottime_ns));
+        json!({
+            "id": self.incident.id,
+            "score": self.incident.score,
+            "severity": self.incident.severity.name(),
+            "findings": self.incident.findings,
+            "first_seen": unix(self.incident.first_seen_boottime_ns),
+            "last_seen": unix(self.incident.last_seen_boottime_ns),
+            "detectors": self.incident.detectors.iter().map(|detector| detector.id()).collect::<Vec<_>>(),
+            "timeline": shown.map(|(when, line)| format!("{} {line}", unix(*when))).collect::<Vec<_>>(),
+        })
     }
 
     fn event(&self) -> Value {
         json!({
             "id": self.id,
             "kind": "alert",
-            "category": [if self.file.is_some() { "file" } else { "process" }],
-            "type": [self.file.as_ref().map_or("start", |file| if file.operation == Kind::Open { "creation" } else { "change" })],
-            "action": self.file.as_ref().map_or("exec", |file| file.operation.name()),
+            "category": [self.category()],
+            "type": [self.kind_of_event()],
+            "action": self.action(),
             "severity": self.severity.number(),
-            "risk_score": self.severity.number(),
+            "risk_score": self.incident.score,
             "sequence": self.sequence,
         })
+    }
+
+    fn category(&self) -> &'static str {
+        match (&self.file, &self.net) {
+            (Some(_), _) => "file",
+            (None, Some(_)) => "network",
+            (None, None) => "process",
+        }
+    }
+
+    fn kind_of_event(&self) -> &'static str {
+        match (&self.file, &self.net) {
+            (Some(file), _) => match file.operation {
+                Kind::Open if file.flags & file_flags::CREATED != 0 => "creation",
+                Kind::Open if file.flags & file_flags::WRITE == 0 => "access",
+                Kind::MmapExec | Kind::Exec => "access",
+                _ => "change",
+            },
+            (None, Some(_)) => "connection",
+            (None, None) => "start",
+        }
+    }
+
+    fn action(&self) -> &'static str {
+        match (&self.file, &self.net) {
+            (Some(file), _) => file.operation.name(),
+            (None, Some(net)) => net.operation.name(),
+            (None, None) => "exec",
+        }
     }
 
     fn threat(&self) -> Value {
@@ -79,7 +155,10 @@ impl Alert {
             |pick: fn(&super::Technique) -> &'static str| -> Vec<&str> { self.techniques.iter().map(pick).collect() };
         json!({
             "framework": "MITRE ATT&CK",
-            "tactic": {"id": ["TA0003"], "name": ["Persistence"]},
+            "tactic": {
+                "id": self.techniques.iter().map(|technique| technique.tactic.0).collect::<Vec<_>>(),
+                "name": self.techniques.iter().map(|technique| technique.tactic.1).collect::<Vec<_>>(),
+            },
             "technique": {"id": column(|technique| technique.id), "name": column(|technique| technique.name)},
         })
     }
@@ -102,11 +181,22 @@ impl Alert {
         let mut sensor = json!({
             "severity": self.severity.name(),
             "lineage": lineage,
-            "incident": {"id": self.incident},
+            "incident": self.incident(most),
             "why": self.why.iter().map(|why| super::fields::cut(why, most.max(160))).collect::<Vec<_>>(),
             "blind": self.blind,
             "hook": self.hook.name(),
         });
+        if let Some(entry) = &self.entry {
+            sensor["writer"] = writer(entry, most);
+        }
+        if let Some(provenance) = &self.provenance {
+            sensor["provenance"] = json!({
+                "package": provenance.package,
+                "upper_layer": provenance.upper_layer,
+                "modified": timestamp(provenance.modified_unix_ns),
+                "elf": provenance.elf,
+            });
+        }
         if let Some(server) = &self.server {
             sensor["server"] =
                 json!({"id": server.id, "role": server.role.name(), "instance": server.instance, "pid": server.pid});
@@ -148,6 +238,18 @@ fn process(process: &Process, field: &str, arguments: usize, text: &mut Text) ->
         object.insert("script".into(), text.of(&format!("{field}.script"), script));
     }
     Value::Object(object)
+}
+
+fn writer(entry: &Entry, most: usize) -> Value {
+    json!({
+        "executable": super::cut(&entry.executable(), most),
+        "command_line": super::cut(&entry.writer.command, most),
+        "pid": entry.writer.pid,
+        "user": {"id": entry.writer.user.to_string()},
+        "server": entry.writer.server,
+        "lineage": entry.writer.lineage.iter().map(|line| super::cut(line, most)).collect::<Vec<_>>(),
+        "written": timestamp(entry.written_unix_ns),
+    })
 }
 
 fn file_object(file: &File, text: &mut Text) -> Value {

@@ -10,13 +10,16 @@ mod fields;
 mod json;
 mod pretty;
 
-pub use fields::{Text, entity_id, timestamp};
+pub use fields::{Text, cut, entity_id, incident_id, timestamp};
 pub use pretty::printable;
 
 use crate::catalogue::Role;
 use crate::detect::{Context, Detector, Finding, Severity, Technique};
-use crate::event::{Exec, File};
+use crate::event::{Exec, File, Net};
 use crate::host::Host;
+use crate::incident::Told;
+use crate::ledger::Entry;
+use crate::provenance::{Content, Provenance};
 use crate::tree::{Node, NodeId};
 use sensor_common::key::ProcessKey;
 use sensor_common::record::Hook;
@@ -56,8 +59,16 @@ pub struct Alert {
     pub server: Option<ServerFacts>,
     /// From the server down to the process.
     pub lineage: Vec<Process>,
-    /// `sensor.incident.id`.
-    pub incident: String,
+    /// The first program of the story, if it is another than the process's.
+    pub story: Option<Process>,
+    /// Who wrote the file, for detectors of loading.
+    pub entry: Option<Entry>,
+    /// Where the file comes from, as it was found when it was looked at.
+    pub provenance: Option<Provenance>,
+    /// The connection.
+    pub net: Option<Net>,
+    /// The incident it is part of.
+    pub incident: Told,
     /// Why, in sentences.
     pub why: Vec<String>,
     /// Losses were not healed yet.
@@ -95,7 +106,14 @@ pub struct ServerFacts {
 }
 
 /// Makes the alert of a finding.
-pub fn build(finding: &Finding, context: &Context<'_>, host: &Host, sequence: u64, blind: bool) -> Option<Alert> {
+pub fn build(
+    finding: &Finding,
+    told: &Told,
+    context: &Context<'_>,
+    host: &Host,
+    sequence: u64,
+    blind: bool,
+) -> Option<Alert> {
     let node = context.tree.node(finding.process)?;
     let server = context.server(finding.server);
     let roles = server.map_or(&[][..], |(_, kind)| kind.roles.as_slice());
@@ -105,8 +123,8 @@ pub fn build(finding: &Finding, context: &Context<'_>, host: &Host, sequence: u6
         time_unix_ns: host.boot_time_unix_ns + finding.time_boottime_ns,
         time_boottime_ns: finding.time_boottime_ns,
         detector: finding.detector,
-        severity: finding.severity,
-        techniques: finding.detector.techniques(roles),
+        severity: severity(finding, told),
+        techniques: techniques(finding, roles),
         host_name: host.name.clone(),
         host_id: host.id.clone(),
         process: process(node.key, node.image.clone().unwrap_or_default(), host),
@@ -119,11 +137,60 @@ pub fn build(finding: &Finding, context: &Context<'_>, host: &Host, sequence: u6
             pid: server.root.tgid,
         }),
         lineage: lineage(finding.process, node, context, host),
-        incident: fields::incident_id(host, finding),
-        why: finding.why.clone(),
+        story: story(finding, context, host),
+        entry: finding.entry.clone(),
+        provenance: finding.provenance.clone(),
+        net: finding.net.clone(),
+        incident: told.clone(),
+        why: sentences(finding, told),
         blind,
         hook: finding.hook,
     })
+}
+
+/// What is only to be known stays so; else an alert is as bad as its incident.
+fn severity(finding: &Finding, told: &Told) -> Severity {
+    if finding.severity == Severity::Info { finding.severity } else { finding.severity.max(told.severity) }
+}
+
+fn techniques(finding: &Finding, roles: &[Role]) -> Vec<Technique> {
+    if finding.techniques.is_empty() { finding.detector.techniques(roles) } else { finding.techniques.clone() }
+}
+
+/// The finding's sentences, and those that its incident and its file add.
+fn sentences(finding: &Finding, told: &Told) -> Vec<String> {
+    let mut why = finding.why.clone();
+    if let Some(package) = finding.provenance.as_ref().and_then(|known| known.package.as_ref()) {
+        let content = match package.content {
+            Content::Same => "its content is what the package brought",
+            Content::Changed => "its content is not what the package brought",
+            Content::Unknown => "the package has no digest for it",
+            Content::Missing => "it is not there any more",
+        };
+        why.push(format!("The file belongs to the package {} {}; {content}.", package.name, package.version));
+    }
+    if told.severity > finding.severity && finding.severity > Severity::Info {
+        let others: Vec<&str> =
+            told.detectors.iter().filter(|other| **other != finding.detector).map(|other| other.id()).collect();
+        why.push(format!(
+            "It is part of an incident in which {} spoke as well: together they are {}.",
+            others.join(", "),
+            told.severity.name()
+        ));
+    }
+    if told.untold > 0 {
+        why.push(format!("{} findings of the incident before it were not told one by one.", told.untold));
+    }
+    why
+}
+
+/// The first program of the story that the process is part of.
+fn story(finding: &Finding, context: &Context<'_>, host: &Host) -> Option<Process> {
+    let node = context.tree.node(context.tree.find(finding.story)?)?;
+    let kind = context.server(finding.server).map(|(_, kind)| kind);
+    let own = |image: &&Arc<Exec>| kind.is_some_and(|kind| kind.owns(image));
+    let first = node.previous.iter().chain(&node.image).find(|image| !own(image))?;
+    Some(process(node.key, Arc::clone(first), host))
 }
 
 fn process(key: ProcessKey, image: Arc<Exec>, host: &Host) -> Process {
@@ -131,7 +198,7 @@ fn process(key: ProcessKey, image: Arc<Exec>, host: &Host) -> Process {
         entity_id: entity_id(host, key),
         key,
         start_unix_ns: host.boot_time_unix_ns + key.start_boottime_ns,
-        user_name: host.users.get(&image.uid).cloned(),
+        user_name: host.users.get(&image.euid).cloned(),
         image,
     }
 }

@@ -17,7 +17,8 @@ fn alert(image: Exec) -> Alert {
         users: [(33, "www-data".to_owned()), (0, "root".to_owned())].into(),
     };
     let catalogue = Arc::new(Catalogue::embedded().0);
-    let mut core = Core::new(Settings { catalogue, exceptions: Vec::new(), host, max_processes: 100 });
+    let mut core =
+        Core::new(Settings { catalogue, exceptions: Vec::new(), host, max_processes: 100, learning_hours: 24 });
     let (master, worker, child) = (key(100, 100), key(101, 200), key(102, 3000));
     let mut top = program("/usr/sbin/php-fpm8.2", "php-fpm8.2 --nodaemonize");
     (top.uid, top.euid) = (0, 0);
@@ -39,7 +40,7 @@ fn people_read_this() {
         HIGH  server-shell  php-fpm (app, pid 100)  T1505.003 T1059.004
           2026-09-21T14:13:23.001Z  web1
           “sh -c id” (pid 102) runs in the lineage of PHP-FPM: a shell.
-          It is none of the 2 commands that PHP-FPM is known to start.
+          It is none of the 5 commands that PHP-FPM is known to start.
           100  php-fpm8.2 --nodaemonize  root
           101    └─ php-fpm8.2 --nodaemonize  root
           102      └─ sh -c id  www-data
@@ -116,12 +117,14 @@ fn a_file_alert_names_the_file() {
     let (worker, master) = (key(101, 200), key(100, 100));
     let host = Host::default();
     let catalogue = Arc::new(Catalogue::embedded().0);
-    let mut core = Core::new(Settings { catalogue, exceptions: Vec::new(), host, max_processes: 100 });
+    let mut core =
+        Core::new(Settings { catalogue, exceptions: Vec::new(), host, max_processes: 100, learning_hours: 24 });
     let events = [
         found(1000, master, ProcessKey::NONE, program("/usr/sbin/php-fpm8.2", "php-fpm8.2")),
         fork(1001, master, worker),
         watch(1002, master, 1, "php-fpm", "script_docroot", "/var/www"),
         file(1003, worker, Kind::Rename, "/var/www/a.php", 1),
+        tick(1100),
     ];
     let alerts: Vec<Alert> = events.iter().flat_map(|event| core.apply(event).alerts).collect();
     let json: serde_json::Value = serde_json::from_str(&alerts[0].to_json()).unwrap();

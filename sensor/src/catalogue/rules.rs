@@ -1,154 +1,13 @@
-//! The catalogue's types: what a server is, loads, and normally starts.
+//! What a server is, loads, and normally starts.
 
 use super::base_name;
+use super::pattern::{Pattern, any, plain_command_line};
+use super::words::{ChildUser, ComponentKind, Egress, ExecPolicy, OwnWrites, Role};
 use crate::event::Exec;
-use bstr::{BString, ByteSlice};
-use globset::GlobMatcher;
-use serde::{Deserialize, Serialize};
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-
-/// What a server does for others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Serves HTTP.
-    Web,
-    /// Hands requests on.
-    Proxy,
-    /// Runs application code.
-    App,
-    /// Keeps data behind a query language.
-    Database,
-    /// Keeps data by key.
-    Cache,
-    /// Takes and hands on mail.
-    Mail,
-}
-
-impl Role {
-    /// The word used in alerts and metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Web => "web",
-            Self::Proxy => "proxy",
-            Self::App => "app",
-            Self::Database => "database",
-            Self::Cache => "cache",
-            Self::Mail => "mail",
-        }
-    }
-}
-
-/// How a server is with other programs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExecPolicy {
-    /// It starts none but those listed: any other is an alarm.
-    #[default]
-    Never,
-    /// Applications in it start some: only shells, interpreters and tools of attackers are an alarm.
-    Common,
-}
-
-/// Names of scripts that web servers run, and of files that change what they run.
-const SCRIPTS: &[&str] = &[
-    "*.php",
-    "*.php[0-9]",
-    "*.phtml",
-    "*.phar",
-    "*.pht",
-    "*.phps",
-    "*.inc",
-    "*.shtml",
-    "*.jsp",
-    "*.jspx",
-    "*.jspf",
-    "*.cgi",
-    "*.fcgi",
-    "*.pl",
-    "*.py",
-    "*.rb",
-    "*.lua",
-    ".htaccess",
-    ".user.ini",
-];
-const MODULES: &[&str] = &["*.so", "*.so.[0-9]*"];
-const WEBAPPS: &[&str] = &["*.jsp", "*.jspx", "*.jspf", "*.war", "*.ear", "*.jar", "*.class", "web.xml"];
-/// Code that runtimes load; not compiled caches, which they write themselves.
-const SOURCES: &[&str] = &["*.js", "*.mjs", "*.cjs", "*.py", "*.rb", "*.php", "*.jar", "*.so", "*.node"];
-
-/// What a component directory holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ComponentKind {
-    /// Scripts that the server runs when they are requested.
-    ScriptDocroot,
-    /// Shared objects that the server loads.
-    NativeModule,
-    /// Programs that the server starts (CGI, hooks).
-    ExecScript,
-    /// Application code that is read at start.
-    AppSource,
-    /// Applications that are deployed by being put there.
-    Webapp,
-    /// Extensions of a database.
-    SqlExtension,
-    /// Configuration that makes the server load things.
-    ConfigLoader,
-}
-
-impl ComponentKind {
-    /// All kinds.
-    pub const ALL: [Self; 7] = [
-        Self::ScriptDocroot,
-        Self::NativeModule,
-        Self::ExecScript,
-        Self::AppSource,
-        Self::Webapp,
-        Self::SqlExtension,
-        Self::ConfigLoader,
-    ];
-
-    /// The kind of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// Names of the files that are loaded from directories of this kind, unless the catalogue says otherwise; none for
-    /// all.
-    pub const fn usual_files(self) -> &'static [&'static str] {
-        match self {
-            Self::ScriptDocroot => SCRIPTS,
-            Self::NativeModule | Self::SqlExtension => MODULES,
-            Self::Webapp => WEBAPPS,
-            Self::AppSource => SOURCES,
-            Self::ExecScript | Self::ConfigLoader => &[],
-        }
-    }
-
-    /// Whether a file of that name is usually loaded from directories of this kind.
-    pub fn usually_loads(self, path: &[u8]) -> bool {
-        let name = base_name(path).to_ascii_lowercase();
-        let files = self.usual_files();
-        files.is_empty() || files.iter().any(|file| Pattern::path(file).is_ok_and(|file| file.is_match(&name)))
-    }
-
-    /// The name in the catalogue.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ScriptDocroot => "script_docroot",
-            Self::NativeModule => "native_module",
-            Self::ExecScript => "exec_script",
-            Self::AppSource => "app_source",
-            Self::Webapp => "webapp",
-            Self::SqlExtension => "sql_extension",
-            Self::ConfigLoader => "config_loader",
-        }
-    }
-}
+use bstr::{BStr, ByteSlice};
 
 /// A server product.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own that the catalogue states")]
 #[derive(Clone, Debug)]
 pub struct ServerKind {
     /// Its id.
@@ -157,6 +16,34 @@ pub struct ServerKind {
     pub name: String,
     /// What it does.
     pub roles: Vec<Role>,
+    /// What its program must look like.
+    pub program: Program,
+    /// A runtime that is a server only when it listens.
+    pub generic: bool,
+    /// Something on which other products are built (a servlet container): another product that matches as well is the
+    /// one.
+    pub platform: bool,
+    /// It rewrites its arguments, so that a process's current title tells what it is for.
+    pub titles: bool,
+    /// Everything it starts leaves its lineage and is on its own.
+    pub supervisor: bool,
+    /// Other programs in its lineage.
+    pub exec_policy: ExecPolicy,
+    /// Where it connects to.
+    pub egress: Egress,
+    /// Further programs of its own.
+    pub own: Vec<Pattern>,
+    /// Files with credentials that it reads in normal service.
+    pub own_secrets: Vec<Pattern>,
+    /// Where it loads components from.
+    pub components: Vec<Component>,
+    /// What it normally starts.
+    pub normal_children: Vec<NormalChild>,
+}
+
+/// How a program is recognised: by its executable, and by what it was started with.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
     /// Its executables.
     pub exe: Vec<Pattern>,
     /// If any: `argv[0]` must be one of these.
@@ -165,18 +52,8 @@ pub struct ServerKind {
     pub script: Vec<Pattern>,
     /// the module after `-m`,
     pub module: Vec<Pattern>,
-    /// any argument.
+    /// any argument, or what the program calls itself instead of its arguments.
     pub argument: Vec<Pattern>,
-    /// A runtime that is a server only when it listens.
-    pub generic: bool,
-    /// Other programs in its lineage.
-    pub exec_policy: ExecPolicy,
-    /// Further programs of its own.
-    pub own: Vec<Pattern>,
-    /// Where it loads components from.
-    pub components: Vec<Component>,
-    /// What it normally starts.
-    pub normal_children: Vec<NormalChild>,
 }
 
 /// Directories with components.
@@ -188,8 +65,10 @@ pub struct Component {
     pub kind: ComponentKind,
     /// Names of the files that are loaded; empty for all.
     pub files: Vec<Pattern>,
-    /// The server may write here itself (template caches): its own writes are normal.
-    pub own_writes: bool,
+    /// What it means when the server writes there itself.
+    pub own: OwnWrites,
+    /// `path` and everything below it.
+    pub(super) below: Pattern,
 }
 
 /// A program that a server normally starts, and what may run below it.
@@ -197,70 +76,40 @@ pub struct Component {
 pub struct NormalChild {
     /// Its executable.
     pub exe: Vec<Pattern>,
-    /// The command line, arguments joined by spaces. Empty for any.
+    /// The command line, arguments joined by spaces, any shell named `sh`.
     pub args: Vec<Pattern>,
+    /// The script that an interpreter runs. If `args` or `script` has entries, one of either must match.
+    pub script: Vec<Pattern>,
     /// Executables that may run below it, at any depth, or in its place.
     pub below: Vec<Pattern>,
+    /// Its working directory. Empty for any.
+    pub directory: Vec<Pattern>,
+    /// What its parent calls itself at that moment. Empty for anything.
+    pub title: Vec<Pattern>,
+    /// As whom it runs; `None` for anybody.
+    pub user: Option<ChildUser>,
+    /// It begins a life of its own (a login session, a scheduled job, a service): it and its descendants leave the
+    /// server's lineage.
+    pub leaves: bool,
+    /// That there are such commands is normal; which of them are is for the baseline to say.
+    pub learned: bool,
     /// Why it is normal.
     pub reason: String,
 }
 
-/// A glob and its text.
-#[derive(Clone, Debug)]
-pub struct Pattern {
-    /// As written.
-    pub text: String,
-    matcher: GlobMatcher,
-    /// `*` may not stand for what a shell would interpret.
-    command: bool,
-}
-
-/// What makes a shell do something else than the command that stands there.
-const SHELL_META: &[u8] = b";|&$`()<>\n\r{}";
-
-impl Pattern {
-    /// A pattern for paths and single arguments: `*` stands for anything, slashes included.
-    pub fn path(text: &str) -> Result<Self, globset::Error> {
-        Self::new(text, false)
-    }
-
-    /// A pattern for command lines: what `*` stands for must hold nothing that a shell interprets.
-    pub fn command(text: &str) -> Result<Self, globset::Error> {
-        Self::new(text, true)
-    }
-
-    fn new(text: &str, command: bool) -> Result<Self, globset::Error> {
-        let glob = globset::GlobBuilder::new(text).literal_separator(false).backslash_escape(true).build()?;
-        Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher(), command })
-    }
-
-    /// Whether `subject` is meant.
-    pub fn is_match(&self, subject: &[u8]) -> bool {
-        if self.command && count_meta(self.text.as_bytes()) != count_meta(subject) {
-            return false;
-        }
-        self.matcher.is_match(OsStr::from_bytes(subject))
-    }
-}
-
-fn count_meta(text: &[u8]) -> usize {
-    text.iter().filter(|byte| SHELL_META.contains(byte)).count()
-}
-
-/// Whether one of `patterns` means `subject`.
-pub fn any(patterns: &[Pattern], subject: &[u8]) -> bool {
-    patterns.iter().any(|pattern| pattern.is_match(subject))
-}
-
-impl ServerKind {
-    /// Whether a program is this server.
+impl Program {
+    /// Whether it is that program.
     pub fn is(&self, image: &Exec) -> bool {
         any(&self.exe, &image.executable) && self.argv0_matches(image) && self.marker_matches(image)
     }
 
     /// Whether more than the executable is needed to know it.
     pub fn needs_more_than_exe(&self) -> bool {
-        !(self.argv0.is_empty() && self.script.is_empty() && self.module.is_empty() && self.argument.is_empty())
+        !self.argv0.is_empty() || self.needs_marker()
+    }
+
+    fn needs_marker(&self) -> bool {
+        !(self.script.is_empty() && self.module.is_empty() && self.argument.is_empty())
     }
 
     fn argv0_matches(&self, image: &Exec) -> bool {
@@ -268,15 +117,34 @@ impl ServerKind {
     }
 
     fn marker_matches(&self, image: &Exec) -> bool {
-        if self.script.is_empty() && self.module.is_empty() && self.argument.is_empty() {
+        if !self.needs_marker() {
             return true;
         }
         let after_m = image.argv.iter().position(|argument| argument == "-m").map(|at| at + 1);
         let module = after_m.and_then(|at| image.argv.get(at));
         image.script.as_ref().is_some_and(|script| any(&self.script, script))
-            || image.argv.get(1).is_some_and(|first| any(&self.script, first))
+            || first_operand(image).is_some_and(|first| any(&self.script, first))
             || module.is_some_and(|module| any(&self.module, module))
             || image.argv.iter().skip(1).any(|argument| any(&self.argument, argument))
+            || title(image).is_some_and(|title| any(&self.argument, title))
+    }
+}
+
+/// The first argument that is no option: the script of an interpreter, unless an option before it took a value.
+fn first_operand(image: &Exec) -> Option<&[u8]> {
+    image.argv.iter().skip(1).map(|argument| argument.as_slice()).find(|argument| !argument.starts_with(b"-"))
+}
+
+/// What a program wrote over its arguments: all of it is in the first then.
+fn title(image: &Exec) -> Option<&[u8]> {
+    let rest_is_empty = image.argv.iter().skip(1).all(|argument| argument.is_empty());
+    image.argv.first().filter(|_| rest_is_empty).map(|title| title.trim_end_with(|letter| letter == ' '))
+}
+
+impl ServerKind {
+    /// Whether a program is this server.
+    pub fn is(&self, image: &Exec) -> bool {
+        self.program.is(image)
     }
 
     /// Whether a program belongs to the server itself.
@@ -284,24 +152,87 @@ impl ServerKind {
         self.is(image) || any(&self.own, &image.executable)
     }
 
-    /// The normal child that a program is, if it is one.
-    pub fn normal_child(&self, image: &Exec) -> Option<&NormalChild> {
-        let command = command_line(image);
-        self.normal_children.iter().find(|child| child.is(image, &command))
+    /// The normal child that a program is, if it is one. `title` is what its parent called itself at that moment, if that
+    /// is known.
+    pub fn normal_child(&self, image: &Exec, title: Option<&BStr>) -> Option<&NormalChild> {
+        self.normal_children.iter().find(|child| child.is(image, title))
+    }
+
+    /// The component that a file is part of: of those that hold it and load files of its name, the one with the longest
+    /// path. What is watched may be wider than a component, and one watched directory may hold components of several
+    /// kinds; this says which.
+    pub fn component(&self, path: &[u8]) -> Option<&Component> {
+        let fits = |known: &&Component| known.holds(path) && known.loads(path);
+        self.components.iter().filter(fits).max_by_key(|known| known.path.len())
+    }
+
+    /// Whether it reads that file with credentials in normal service.
+    pub fn reads_secret(&self, path: &[u8]) -> bool {
+        any(&self.own_secrets, path)
     }
 }
 
 impl NormalChild {
-    fn is(&self, image: &Exec, command: &[u8]) -> bool {
-        // A cut command line may hide anything.
-        let command_fits = || !image.argv_cut && any(&self.args, command);
-        any(&self.exe, &image.executable) && (self.args.is_empty() || command_fits())
+    /// Whether a program is this child. `title` is what its parent called itself at that moment, if that is known: where
+    /// the title decides, an unknown one is not the right one.
+    pub fn is(&self, image: &Exec, title: Option<&BStr>) -> bool {
+        any(&self.exe, &image.executable)
+            && self.user.is_none_or(|user| user.is(image.euid))
+            && (self.title.is_empty() || title.is_some_and(|title| any(&self.title, title)))
+            && (self.directory.is_empty() || any(&self.directory, &image.directory))
+            && (self.args.is_empty() && self.script.is_empty() || self.command_is(image))
     }
 
-    /// Whether a program may run below this child.
-    pub fn allows(&self, image: &Exec) -> bool {
-        any(&self.below, &image.executable)
+    fn command_is(&self, image: &Exec) -> bool {
+        let script = || script(image).is_some_and(|script| !climbs(script) && any(&self.script, script));
+        let command = || {
+            let line = plain_command_line(image);
+            // A cut command line may hide anything.
+            !image.argv_cut && any(&self.args, &line) && !command_word(&line).is_some_and(climbs)
+        };
+        script() || command()
     }
+
+    /// Whether a program may run below this child. Busybox is the program that it plays.
+    pub fn allows(&self, image: &Exec) -> bool {
+        if base_name(&image.executable) != b"busybox" {
+            return any(&self.below, &image.executable);
+        }
+        let mut names = image.argv.iter().map(|argument| base_name(argument)).skip_while(|name| *name == b"busybox");
+        let Some(applet) = names.next() else {
+            return false;
+        };
+        let places = ["/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/"];
+        places.iter().any(|place| any(&self.below, &[place.as_bytes(), applet].concat()))
+    }
+}
+
+/// Options after which an interpreter still runs the script that comes next.
+const HARMLESS: &[&str] = &["-e", "-x", "-u", "-ex", "-xe", "-eu", "-ue", "-eux", "-w", "-T", "-wT", "-B", "-W0"];
+/// And of perl, whose `-e` has code.
+const HARMLESS_IN_PERL: &[&str] = &["-w", "-T", "-wT", "-t", "-wt"];
+
+/// The script that an interpreter runs: as the kernel says it, or the first argument after options of no consequence.
+fn script(image: &Exec) -> Option<&[u8]> {
+    if let Some(script) = &image.script {
+        return Some(script);
+    }
+    let name = base_name(&image.executable);
+    let codes = ["perl", "ruby", "node", "php"].iter().any(|name_of| name.starts_with(name_of.as_bytes()));
+    let harmless = if codes { HARMLESS_IN_PERL } else { HARMLESS };
+    let mut arguments = image.argv.iter().skip(1);
+    let first = arguments.find(|argument| !harmless.iter().any(|option| option.as_bytes() == argument.as_slice()));
+    first.map(|first| first.as_slice()).filter(|first| !first.starts_with(b"-"))
+}
+
+/// Whether a path goes up again, so that its beginning says nothing.
+fn climbs(path: &[u8]) -> bool {
+    path.find("/../").is_some()
+}
+
+/// The program in a plain command line: what follows `sh -c`, without `exec`.
+fn command_word(line: &[u8]) -> Option<&[u8]> {
+    line.split_str(" ").find(|word| ![&b"sh"[..], b"exec", b""].contains(word) && !word.starts_with(b"-"))
 }
 
 impl Component {
@@ -309,22 +240,9 @@ impl Component {
     pub fn loads(&self, path: &[u8]) -> bool {
         self.files.is_empty() || any(&self.files, &base_name(path).to_ascii_lowercase())
     }
-}
 
-/// The arguments joined by spaces, the program by the last part of its path: `sh -c id`.
-///
-/// A server that rewrote its arguments has all of them in the first (`php-fpm: master process (/etc/php-fpm.conf)`): only
-/// what stands before the first space is taken for a path.
-pub fn command_line(image: &Exec) -> BString {
-    let mut line = BString::default();
-    if let Some(first) = image.argv.first() {
-        let end = first.find_byte(b' ').unwrap_or(first.len());
-        line.extend_from_slice(base_name(&first[..end]));
-        line.extend_from_slice(first[end..].trim_end_with(|letter| letter == ' '));
+    /// Whether a path lies below the directory.
+    pub fn holds(&self, path: &[u8]) -> bool {
+        self.below.is_match(path)
     }
-    for argument in image.argv.iter().skip(1) {
-        line.push(b' ');
-        line.extend_from_slice(argument);
-    }
-    line
 }

@@ -1,56 +1,33 @@
 //! The shipped catalogue is right, and wrong ones are told everything that is wrong.
 
+mod children;
+mod identity;
+mod places;
+
 use super::*;
 use crate::testing::{program, shell};
+use std::sync::OnceLock;
+
+fn shipped() -> &'static Catalogue {
+    static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
+    CATALOGUE.get_or_init(|| Catalogue::embedded().0)
+}
 
 #[test]
 fn the_shipped_catalogue_has_no_mistakes() {
     let (catalogue, problems) = Catalogue::embedded();
     assert_eq!(problems, []);
-    assert!(catalogue.servers().count() >= 12);
     for server in catalogue.servers() {
-        assert!(!server.roles.is_empty(), "{}", server.id);
+        let places: Vec<_> =
+            server.components.iter().map(|known| (&known.path, known.kind, patterns(&known.files))).collect();
+        for (at, place) in places.iter().enumerate() {
+            assert!(!places[..at].contains(place), "{}: {place:?} stands there twice", server.id);
+            // A watched directory has one kind.
+            let other = places[..at].iter().find(|(path, kind, _)| path == &place.0 && kind != &place.1);
+            assert_eq!(other, None, "{}: {place:?}", server.id);
+        }
     }
-}
-
-fn id(executable: &str, command: &str, listens: bool) -> Option<String> {
-    let (catalogue, _) = Catalogue::embedded();
-    catalogue.identify(&program(executable, command), listens).map(|kind| kind.id.clone())
-}
-
-#[test]
-fn servers_are_known_by_what_they_run() {
-    for (executable, command, expected) in [
-        ("/usr/sbin/nginx", "nginx: worker process", Some("nginx")),
-        ("/usr/sbin/apache2", "/usr/sbin/apache2 -k start", Some("apache-httpd")),
-        ("/usr/sbin/php-fpm8.2", "php-fpm: pool www", Some("php-fpm")),
-        ("/usr/bin/python3.11", "/usr/bin/python3 /usr/bin/gunicorn app:app", Some("python-wsgi")),
-        ("/usr/bin/python3.11", "python3 -m uvicorn app:app", Some("python-wsgi")),
-        ("/usr/bin/python3.11", "/usr/bin/python3 /usr/bin/pip install gunicorn", None),
-        (
-            "/usr/lib/jvm/java-17-openjdk-amd64/bin/java",
-            "java -Xmx1g org.apache.catalina.startup.Bootstrap start",
-            Some("tomcat"),
-        ),
-        ("/usr/lib/jvm/java-17-openjdk-amd64/bin/java", "java -jar tool.jar", None),
-        ("/usr/sbin/mariadbd", "/usr/sbin/mariadbd", Some("mysql-mariadb")),
-        ("/usr/lib/postgresql/15/bin/postgres", "postgres: 15/main: walwriter", Some("postgresql")),
-        ("/usr/bin/redis-check-rdb", "/usr/bin/redis-server 127.0.0.1:6379", Some("redis")),
-        ("/usr/sbin/exim4", "/usr/sbin/exim4 -bd -q30m", Some("exim")),
-        ("/usr/lib/postfix/sbin/master", "/usr/lib/postfix/sbin/master -w", Some("postfix")),
-        ("/usr/sbin/lighttpd", "/usr/sbin/lighttpd -D", Some("lighttpd")),
-        ("/usr/bin/node", "node app.js", None),
-        ("/usr/bin/dash", "sh", None),
-    ] {
-        assert_eq!(id(executable, command, false).as_deref(), expected, "{command}");
-    }
-}
-
-#[test]
-fn a_runtime_is_a_server_only_when_it_listens_and_a_product_is_known_better() {
-    assert_eq!(id("/usr/bin/node", "node app.js", true).as_deref(), Some("nodejs"));
-    assert_eq!(id("/usr/bin/python3.11", "python3 -m gunicorn x", true).as_deref(), Some("python-wsgi"));
-    assert_eq!(id("/usr/bin/python3.11", "python3 serve.py", true).as_deref(), Some("python"));
+    assert!(!catalogue.installers.is_empty() && !catalogue.sessions.is_empty() && !catalogue.runners.is_empty());
 }
 
 #[test]
@@ -62,14 +39,61 @@ fn a_star_in_a_command_stands_for_nothing_that_a_shell_interprets() {
     }
 }
 
+fn patterns(patterns: &[Pattern]) -> Vec<&str> {
+    patterns.iter().map(|pattern| pattern.text.as_str()).collect()
+}
+
 #[test]
 fn a_cut_command_line_is_not_normal() {
-    let (catalogue, _) = Catalogue::embedded();
-    let kind = catalogue.server("php-fpm").unwrap();
+    let kind = shipped().server("php-fpm").unwrap();
     let mut image = shell("convert a b");
-    assert!(kind.normal_child(&image).is_some());
+    assert!(kind.normal_child(&image, None).is_some());
     image.argv_cut = true;
-    assert!(kind.normal_child(&image).is_none());
+    assert!(kind.normal_child(&image, None).is_none());
+}
+
+#[test]
+fn a_pattern_is_told_by_its_ends_as_by_the_whole() {
+    for (text, yes, no) in [
+        ("/usr/sbin/nginx", "/usr/sbin/nginx", "/usr/sbin/nginx2"),
+        ("**/wp-content/*.php", "wp-content/a.php", "wp-contents/a.php"),
+        ("/etc/**/x", "/etc/x", "/etc/y"),
+        ("/a/**", "/a/b/c", "/a"),
+        ("{,/usr}/bin/sh", "/bin/sh", "/opt/bin/sh"),
+        ("/a/[b-c]d", "/a/bd", "/a/dd"),
+        ("*.so", "x.so", "x.so.1"),
+    ] {
+        let pattern = Pattern::path(text).unwrap();
+        assert!(pattern.is_match(yes.as_bytes()) && !pattern.is_match(no.as_bytes()), "{text}");
+        assert!(pattern.clone().is_match(yes.as_bytes()), "{text}");
+    }
+}
+
+#[test]
+fn however_a_shell_is_started_the_command_line_reads_alike() {
+    for (executable, argv) in [
+        ("/usr/bin/dash", &["sh", "-c", "convert a b"][..]),
+        ("/usr/bin/dash", &["/bin/sh", "-c", "--", "convert a b"]),
+        ("/bin/bash", &["bash", "-c", "convert a b"]),
+        ("/bin/busybox", &["busybox", "sh", "-c", "convert a b"]),
+        ("/bin/busybox", &["ash", "-c", "convert a b"]),
+    ] {
+        let mut image = program(executable, "");
+        image.argv = argv.iter().map(|&argument| argument.into()).collect();
+        assert_eq!(plain_command_line(&image), "sh -c convert a b", "{argv:?}");
+        assert!(shipped().server("php-fpm").unwrap().normal_child(&image, None).is_some(), "{argv:?}");
+    }
+    assert_eq!(plain_command_line(&program("/usr/bin/zsh", "zsh -c id")), "zsh -c id");
+    assert_eq!(plain_command_line(&program("/bin/busybox", "busybox wget x")), "busybox wget x");
+}
+
+#[test]
+fn braces_are_alternatives_in_a_command_and_hide_nothing() {
+    let pattern = Pattern::plain_command("bash -c {gs,exec gs} *").unwrap();
+    assert!(pattern.is_match(b"sh -c exec gs a"));
+    assert!(!pattern.is_match(b"sh -c gs a; id") && !pattern.is_match(b"sh -c gs {a}"));
+    let escaped = Pattern::plain_command("sh -c \\{ touch * \\}").unwrap();
+    assert!(escaped.is_match(b"sh -c { touch x }") && !escaped.is_match(b"sh -c { touch x;}"));
 }
 
 #[test]
@@ -91,6 +115,25 @@ fn every_mistake_is_told() {
     let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(problems.len(), 5, "{all:#?}");
     assert!(all.iter().all(|message| message.starts_with("x.toml: ")));
+    for (text, told) in [
+        ("[[server]]\nid='a'\nroles=[]\nexe=['/a']", "roles is empty"),
+        (
+            "[[server]]\nid='a'\nroles=['web']\nexe=['/a']\n[[server.normal_child]]\nexe=['/b']\ntitle=['x']\nreason='r'",
+            "titles = true",
+        ),
+        (
+            "[[server]]\nid='a'\nroles=['web']\nexe=['/a']\n[[server.normal_child]]\nargs=['id']\nreason='r'",
+            "exe is missing",
+        ),
+        ("[[server]]\nid='a'\nroles=['webb']\nexe=['/a']", "webb"),
+        ("[[server]]\nid='a'\nroles=['web']\nexe=['/a']\n[[server.component]]\npath='/a/**/b'\nkind='plugin'", "'**'"),
+        ("[[secret]]\nwhat='x'\npath='x'", "absolute"),
+        ("[[installer]]\nkind='deployer'\nexe=[]", "installer: exe is empty"),
+        ("[[application]]\nid='A'\npart=[]", "application.id"),
+    ] {
+        let problems = Catalogue::with([("x.toml", text)]).unwrap_err();
+        assert!(problems.iter().any(|problem| problem.message.contains(told)), "{told}: {problems:?}");
+    }
     let unknown = Catalogue::with([("y.toml", "[[server]]\nid = 'a'\nroles = ['web']\nexe = ['/a']\nexes = 1")]);
     assert!(unknown.unwrap_err()[0].message.contains("exes"));
 }
@@ -117,4 +160,31 @@ fn a_command_line_is_short_and_whole() {
     let mut title = program("/usr/sbin/php-fpm8.2", "x");
     title.argv = vec!["php-fpm: master process (/etc/php-fpm.conf)    ".into()];
     assert_eq!(command_line(&title), "php-fpm: master process (/etc/php-fpm.conf)");
+}
+
+#[test]
+fn three_lines_make_a_server() {
+    let text = "[[server]]\nid = 'billing'\nexe = ['/opt/billing/bin/billingd']\nroles = ['app']";
+    let catalogue = Catalogue::with([("x.toml", text)]).unwrap();
+    let known = catalogue.identify(&program("/opt/billing/bin/billingd", "billingd"), false).unwrap();
+    assert_eq!((known.id.as_str(), known.exec_policy, known.egress), ("billing", ExecPolicy::Never, Egress::Learned));
+}
+
+#[test]
+fn the_examples_in_the_documentation_can_be_used() {
+    let page = include_str!("../../../docs/catalogue.md");
+    let examples: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(examples.len() >= 4);
+    for example in examples {
+        assert_eq!(Catalogue::with([("docs/catalogue.md", example)]).err(), None, "{example}");
+    }
+}
+
+#[test]
+fn the_documentation_names_every_word() {
+    let page = include_str!("../../../docs/catalogue.md");
+    for kind in ComponentKind::ALL {
+        assert!(page.contains(&format!("| `{}` |", kind.name())), "{}", kind.name());
+        assert_eq!(ComponentKind::from_name(kind.name()), Some(kind));
+    }
 }

@@ -2,6 +2,7 @@
 //! config, 3 kernel feature or privilege missing.
 
 mod ask;
+mod baseline;
 mod catalogue;
 mod check;
 mod replay;
@@ -68,7 +69,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Tree(arguments) => ask::tree(&arguments),
         Command::Status(arguments) => ask::status(&arguments),
         Command::Servers(arguments) => ask::servers(&arguments),
+        Command::Explain(arguments) => ask::explain(&arguments),
         Command::Catalogue(command) => catalogue::catalogue(&command),
+        Command::Baseline(command) => baseline::baseline(&command),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -24,6 +24,7 @@ pub fn replay(arguments: &ReplayArgs) -> Result<u8, Failure> {
         exceptions: config.exceptions,
         host: header.host,
         max_processes: MAX_PROCESSES,
+        learning_hours: config.learning_hours,
     };
     let json = arguments.json || config.stdout.format == Format::Json;
     let mut failed = None;

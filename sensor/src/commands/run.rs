@@ -5,6 +5,7 @@ use crate::agent::{Agent, Capture, Parts};
 use crate::capture::{Header, Writer};
 use crate::cli::{ConfigArgs, RecordArgs, RunArgs};
 use crate::config::Config;
+use crate::context::Inspector;
 use crate::control::Control;
 use crate::host::Host;
 use crate::kernel::Sensor;
@@ -12,6 +13,7 @@ use crate::metrics::{Metrics, http};
 use crate::output::Outputs;
 use crate::pipeline::{Core, MAX_PROCESSES, Settings};
 use crate::shutdown::Signals;
+use crate::store::Store;
 use anyhow::Context;
 use std::fs::OpenOptions;
 use std::io::BufWriter;
@@ -38,6 +40,7 @@ fn stay(arguments: &ConfigArgs, capture: Option<&Path>, length: Option<Duration>
     let sensor = Sensor::start(&config.kernel)?;
     let host = crate::machine::host();
     let capture = capture.map(|path| begin_capture(path, &host)).transpose()?;
+    let (store, rows) = Store::open_or_forget(config.state.as_deref());
     let metrics = Arc::new(Metrics::new());
     let metrics_address = config.metrics.map(|address| http::start(address, Arc::clone(&metrics))).transpose()?;
     let parts = Parts {
@@ -47,8 +50,12 @@ fn stay(arguments: &ConfigArgs, capture: Option<&Path>, length: Option<Duration>
             exceptions: config.exceptions.clone(),
             host,
             max_processes: MAX_PROCESSES,
+            learning_hours: config.learning_hours,
         }),
         outputs: Outputs::start(&config, &metrics)?,
+        inspector: Inspector::start()?,
+        store,
+        rows,
         control: Control::start(&config.socket)?,
         metrics,
         metrics_address,

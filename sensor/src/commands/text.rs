@@ -1,8 +1,16 @@
 //! The agent's answers for people.
 
+mod baseline;
+
+pub use baseline::{baseline, baseline_done, baseline_imported};
+
 use crate::alert::printable;
 use serde_json::Value;
 use std::fmt::Write;
+
+mod servers;
+
+pub use servers::servers;
 
 /// Ancestry as a tree.
 pub fn tree(answer: &Value) -> String {
@@ -59,6 +67,21 @@ pub fn status(answer: &Value) -> String {
         "  {} processes, {} servers, {} directories watched",
         answer["processes"], answer["servers"], answer["watched_directories"]
     );
+    let _ = writeln!(out, "  {} written files followed, {} incidents open", answer["ledger"], answer["incidents_open"]);
+    for alert in list(answer, "latest_alerts") {
+        let (severity, detector) = (word(alert, "severity"), word(alert, "detector"));
+        let id: String = word(alert, "id").chars().take(12).collect();
+        let _ = writeln!(out, "  alert {id}  {severity:<8}  {detector}  {}", word(alert, "server"));
+    }
+    for exception in list(answer, "exceptions") {
+        let state = if exception["expired"] == true { "EXPIRED, covers nothing" } else { "in force" };
+        let (detector, reason) = (word(exception, "detector"), printable(word(exception, "reason")));
+        let _ = writeln!(out, "  exception {detector} ({reason}): {state}, covered {}", exception["hits"]);
+    }
+    if let Some(trouble) = answer["state"]["trouble"].as_str() {
+        let kept = if answer["state"]["path"].is_null() { "STATE IS NOT KEPT" } else { "state" };
+        let _ = writeln!(out, "  {kept}: {}", printable(trouble));
+    }
     for ring in list(answer, "rings") {
         let _ = writeln!(out, "  ring {}: {} of {} bytes", word(ring, "ring"), ring["bytes"], ring["capacity"]);
     }
@@ -85,42 +108,6 @@ pub fn status(answer: &Value) -> String {
         out.push_str("  nothing was lost\n");
     } else {
         let _ = writeln!(out, "  blind for {} s in all", answer["blind_seconds"]);
-    }
-    out
-}
-
-/// Servers and their directories.
-pub fn servers(answer: &Value) -> String {
-    let mut out = String::new();
-    for server in list(answer, "servers") {
-        let _ = writeln!(
-            out,
-            "{} ({})  pid {}  {}",
-            word(server, "id"),
-            words(server, "roles"),
-            server["pid"],
-            printable(word(server, "executable"))
-        );
-        for directory in list(server, "directories") {
-            let _ = writeln!(
-                out,
-                "  watched      {:<15} {}",
-                word(directory, "component"),
-                printable(word(directory, "path"))
-            );
-        }
-        for pattern in list(server, "not_watched") {
-            let _ = writeln!(
-                out,
-                "  not watched  {:<15} {} ({})",
-                word(pattern, "component"),
-                printable(word(pattern, "pattern")),
-                word(pattern, "reason")
-            );
-        }
-    }
-    if out.is_empty() {
-        out.push_str("no server runs\n");
     }
     out
 }

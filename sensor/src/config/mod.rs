@@ -34,6 +34,10 @@ pub struct Config {
     pub file: File,
     /// `metrics.listen`; `None` when it is `"off"`.
     pub metrics: Option<SocketAddr>,
+    /// `state.path`; `None` when it is `"off"`.
+    pub state: Option<PathBuf>,
+    /// `baseline.learning_hours`, 1 to 8760.
+    pub learning_hours: u32,
     /// `agent.socket`.
     pub socket: PathBuf,
 }
@@ -141,6 +145,8 @@ impl Config {
                 include: include(raw, "output.file.include"),
             },
             metrics: listen(raw, "metrics.listen"),
+            state: state(raw, "state.path"),
+            learning_hours: raw.number("baseline.learning_hours") as u32,
             socket: PathBuf::from(raw.word("agent.socket")),
             exceptions: raw.exceptions(),
         }
@@ -200,6 +206,20 @@ fn listen(raw: &mut Raw, key: &'static str) -> Option<SocketAddr> {
         raw.refuse(key, "ADDRESS:PORT (127.0.0.1:9842, [::1]:9842) or \"off\"");
     }
     parsed.ok()
+}
+
+/// The ending keeps a slip of the pen from moving another file aside: what is no database of ours is taken for a damaged
+/// one.
+fn state(raw: &mut Raw, key: &'static str) -> Option<PathBuf> {
+    let word = raw.word(key);
+    if word == "off" {
+        return None;
+    }
+    let path = PathBuf::from(word);
+    if !path.is_absolute() || path.extension().is_none_or(|extension| extension != "db") {
+        raw.refuse(key, "an absolute path that ends in .db, or \"off\"");
+    }
+    Some(path)
 }
 
 #[cfg(test)]

@@ -65,7 +65,24 @@ pub const KEYS: &[Key] = &[
     key("output.file.keep", Kind::Number(0, 1000), "5", "how many older files are kept"),
     key("output.file.include", INCLUDE, "\"alerts\"", "alerts only, or every event too"),
     key("metrics.listen", Kind::Text, "\"127.0.0.1:9842\"", "/metrics, /healthz and /readyz; \"off\" for none"),
-    key("agent.socket", Kind::Text, "\"/run/sensor/sensor.sock\"", "where sensor tree, status and servers ask"),
+    key(
+        "state.path",
+        Kind::Text,
+        "\"/var/lib/sensor/state.db\"",
+        "what is learned is kept here; an absolute path that ends in .db, or \"off\" for none",
+    ),
+    key(
+        "baseline.learning_hours",
+        Kind::Number(1, 8760),
+        "24",
+        "how long a server is watched, at least, before a new child of it is a finding",
+    ),
+    key(
+        "agent.socket",
+        Kind::Text,
+        "\"/run/sensor/sensor.sock\"",
+        "where sensor tree, status, servers and baseline ask",
+    ),
 ];
 
 /// Something in the configuration that cannot be used.
@@ -311,7 +328,7 @@ fn in_same_section(key: &str) -> String {
         .filter(|name| name.rsplit_once('.').is_some_and(|(of, _)| of == section))
         .collect();
     if same.is_empty() {
-        "kernel, catalogue, exception, output.stdout, output.file, metrics, agent".into()
+        "kernel, catalogue, exception, output.stdout, output.file, metrics, state, baseline, agent".into()
     } else {
         same.join(", ")
     }

@@ -16,6 +16,8 @@ fn nothing_written_gives_the_defaults() {
     assert_eq!(config.stdout.format, Format::Pretty);
     assert!(!config.file.enabled);
     assert_eq!(config.socket, Path::new("/run/sensor/sensor.sock"));
+    assert_eq!(config.state.as_deref(), Some(Path::new("/var/lib/sensor/state.db")));
+    assert_eq!(config.learning_hours, 24);
 }
 
 #[test]
@@ -83,4 +85,26 @@ fn an_exception_is_narrow_and_explained() {
     assert!(found.iter().any(|problem| problem.contains("exception[0].reason: missing")), "{found:#?}");
     let broad = "[[exception]]\ndetector = \"server-shell\"\nreason = \"all of it\"\n";
     assert!(problems(broad, &[])[0].contains("at least one of exe, args, path"));
+}
+
+#[test]
+fn state_is_a_database_of_its_own_or_off() {
+    let config = Config::parse("sensor.toml", "[state]\npath = \"off\"\n[baseline]\nlearning_hours = 72\n", &[]);
+    let config = config.unwrap();
+    assert_eq!((config.state, config.learning_hours), (None, 72));
+    for path in ["state.db", "/etc/passwd"] {
+        let found = problems("", &[&format!("state.path={path}")]);
+        let wanted = format!(
+            "--set: state.path = \"{path}\": cannot be used; allowed: an absolute path that ends in .db, or \"off\""
+        );
+        assert_eq!(found, [wanted]);
+    }
+    assert_eq!(
+        problems("[baseline]\nlearning_hours = 0\nlerning_hours = 3\n", &[]),
+        [
+            "sensor.toml:2: baseline.learning_hours = 0: cannot be used; allowed: a whole number from 1 to 8760",
+            "sensor.toml:3: baseline.lerning_hours = 3: no such key; did you mean baseline.learning_hours?; \
+             allowed: baseline.learning_hours",
+        ]
+    );
 }

@@ -1,11 +1,11 @@
 //! The agent's answers, as JSON: `--json` prints them as they are.
 
-use super::Command;
+use super::{Command, servers};
 use crate::kernel::HookReport;
 use crate::metrics::Metrics;
 use crate::pipeline::Core;
 use crate::tree::{Node, NodeId};
-use crate::watch::NotWatched;
+use crate::watch::Noted;
 use sensor_common::record::Kind;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -25,25 +25,33 @@ pub struct Facts<'a> {
     pub report: &'a HookReport,
     /// Counters.
     pub metrics: &'a Metrics,
-    /// By server number: patterns of which nothing is watched.
-    pub not_watched: &'a BTreeMap<u32, Vec<NotWatched>>,
+    /// By server number: which directories are watched and which are not, and how they are known.
+    pub noted: &'a BTreeMap<u32, Noted>,
     /// Directories that are watched.
     pub watched: usize,
     /// When the agent started, `CLOCK_BOOTTIME`.
     pub started_ns: u64,
     /// Where metrics are.
     pub metrics_address: Option<std::net::SocketAddr>,
+    /// What survives a restart.
+    pub state: crate::store::Health,
     /// Rings: name, bytes used, capacity.
     pub rings: Vec<(&'static str, usize, usize)>,
 }
 
 /// Answers a question.
-pub fn answer(command: Command, facts: &Facts<'_>) -> Value {
+pub fn answer(command: &Command, facts: &Facts<'_>) -> Value {
     match command {
-        Command::Tree { pid: Some(pid) } => ancestry(pid, facts.core),
+        Command::Tree { pid: Some(pid) } => ancestry(*pid, facts.core),
         Command::Tree { pid: None } => all_servers(facts.core),
         Command::Status => status(facts),
-        Command::Servers => servers(facts),
+        Command::Servers => servers::running(facts),
+        Command::Explain { id } => match facts.core.recent.find(id) {
+            Some(alert) => crate::explain::explain(alert),
+            None => json!({"error": format!("no alert, or more than one, among the latest begins with {id:?}")}),
+        },
+        // Who keeps a baseline answers before this.
+        Command::Baseline { .. } => json!({"error": "this agent keeps no baseline"}),
     }
 }
 
@@ -76,33 +84,49 @@ fn status(facts: &Facts<'_>) -> Value {
         "servers": facts.core.servers.iter().filter(|server| server.ended_boottime_ns.is_none()).count(),
         "servers_refused": facts.core.servers.refused(),
         "watched_directories": facts.watched,
+        "ledger": facts.core.ledger.len(),
+        "incidents_open": facts.core.incidents.len(),
+        "latest_alerts": latest(facts.core),
+        "exceptions": exceptions(facts.core),
+        "state": facts.state,
         "metrics": facts.metrics_address.map(|address| format!("http://{address}/metrics")),
     })
 }
 
-fn servers(facts: &Facts<'_>) -> Value {
-    let core = facts.core;
-    let live = core.servers.iter().filter(|server| server.ended_boottime_ns.is_none());
-    let servers: Vec<Value> = live
-        .map(|server| {
-            let kind = core.catalogue().server(&server.id);
-            let node = core.tree.find(server.root).and_then(|id| core.tree.node(id));
-            let directories = server.directories.iter().map(|watch| {
-                json!({"component": watch.component, "path": watch.path.to_string(), "inode": watch.inode, "watch": watch.watch})
-            });
+/// The latest alerts, one line each.
+fn latest(core: &Core) -> Vec<Value> {
+    const MOST: usize = 5;
+    let latest = core.recent.latest().take(MOST);
+    latest
+        .map(|alert| {
             json!({
-                "id": server.id,
-                "name": kind.map(|kind| kind.name.clone()),
-                "roles": kind.map(|kind| kind.roles.iter().map(|role| role.name()).collect::<Vec<_>>()),
-                "instance": server.lineage,
-                "pid": server.root.tgid,
-                "executable": node.map(|node| node.executable().to_string()),
-                "directories": directories.collect::<Vec<_>>(),
-                "not_watched": facts.not_watched.get(&server.lineage),
+                "id": alert.id,
+                "time": crate::alert::timestamp(alert.time_unix_ns),
+                "severity": alert.severity.name(),
+                "detector": alert.detector.id(),
+                "server": alert.server.as_ref().map(|server| server.id.clone()),
+                "incident": alert.incident.id,
+                "why": alert.why.first().map(|why| cut(why)),
             })
         })
-        .collect();
-    json!({"servers": servers})
+        .collect()
+}
+
+/// Exceptions in force, with what they covered.
+fn exceptions(core: &Core) -> Vec<Value> {
+    let told = core.exceptions(crate::machine::boottime_ns()).map(|(exception, hits, expired)| {
+        json!({
+            "detector": exception.detector.id(),
+            "server": exception.server,
+            "exe": exception.exe.as_ref().map(|pattern| pattern.text.clone()),
+            "args": exception.args.as_ref().map(|pattern| pattern.text.clone()),
+            "path": exception.path.as_ref().map(|pattern| pattern.text.clone()),
+            "reason": exception.reason,
+            "hits": hits,
+            "expired": expired,
+        })
+    });
+    told.collect()
 }
 
 /// Everything above a process, and everything below it.

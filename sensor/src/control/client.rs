@@ -33,7 +33,7 @@ pub enum AskError {
 }
 
 /// Asks, and waits at most ten seconds.
-pub fn ask(path: &Path, command: Command) -> Result<Value, AskError> {
+pub fn ask(path: &Path, command: &Command) -> Result<Value, AskError> {
     let mut stream = UnixStream::connect(path).map_err(|source| match source.kind() {
         ErrorKind::PermissionDenied => AskError::Denied { path: path.to_owned() },
         _ => AskError::NotRunning { path: path.to_owned(), source },
@@ -45,9 +45,9 @@ pub fn ask(path: &Path, command: Command) -> Result<Value, AskError> {
     }
 }
 
-fn converse(stream: &mut UnixStream, command: Command) -> std::io::Result<Value> {
+fn converse(stream: &mut UnixStream, command: &Command) -> std::io::Result<Value> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let mut line = serde_json::to_string(&command)?;
+    let mut line = serde_json::to_string(command)?;
     line.push('\n');
     stream.write_all(line.as_bytes())?;
     let mut answer = String::new();

@@ -1,14 +1,16 @@
-//! The door for `sensor tree`, `status` and `servers`: a unix socket that only its owner can reach.
+//! The door for `sensor tree`, `status`, `servers` and `baseline`: a unix socket that only its owner can reach.
 //!
 //! One question as a JSON line, one answer as a JSON document, then the connection ends. The agent's loop answers, so
 //! that nothing is shared; a client that is slow keeps only other clients waiting.
 
 mod answers;
 mod client;
+mod servers;
 
 pub use answers::{Facts, answer};
 pub use client::{AskError, ask};
 
+use crate::baseline::control::BaselineCommand;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -21,12 +23,14 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 /// Longest question.
-const MAX_QUESTION: u64 = 4096;
+const MAX_QUESTION: usize = 4096;
+/// Longest one that brings a document.
+pub const MAX_DOCUMENT: usize = 4 << 20;
 /// How long a client may take, and the agent.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What can be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Command {
     /// The ancestry of a process and what runs below it; all servers without one.
@@ -38,6 +42,16 @@ pub enum Command {
     Status,
     /// Servers and what is watched for them.
     Servers,
+    /// Why an alert was told, and what would silence it.
+    Explain {
+        /// Its `event.id`, or the beginning of it.
+        id: String,
+    },
+    /// What was learned of servers.
+    Baseline {
+        /// What is asked or ordered.
+        ask: BaselineCommand,
+    },
 }
 
 /// A question, and where its answer goes.
@@ -130,8 +144,10 @@ fn converse(mut stream: UnixStream, questions: &SyncSender<Question>) -> Result<
     let answer = match read_question(&stream) {
         Ok(command) => {
             let (reply, answer) = sync_channel(1);
+            let servers = command == Command::Servers;
             let asked = questions.try_send(Question { command, reply });
             match asked.ok().and_then(|()| answer.recv_timeout(PATIENCE).ok()) {
+                Some(answer) if servers => servers::complete(answer, Path::new("/proc")),
                 Some(answer) => answer,
                 None => json!({"error": "the agent does not answer; it may be ending"}),
             }
@@ -148,13 +164,19 @@ fn read_question(stream: &UnixStream) -> Result<Command> {
         bail!("only root may ask");
     }
     let mut line = String::new();
-    BufReader::new(stream.take(MAX_QUESTION)).read_line(&mut line).context("reading the question")?;
-    serde_json::from_str(&line).context("not a question that is known")
+    BufReader::new(stream.take(MAX_DOCUMENT as u64)).read_line(&mut line).context("reading the question")?;
+    let command = serde_json::from_str(&line).context("not a question that is known")?;
+    let brings_document = matches!(command, Command::Baseline { ask: BaselineCommand::Import { .. } });
+    if line.len() > MAX_QUESTION && !brings_document {
+        bail!("the question is longer than {MAX_QUESTION} bytes");
+    }
+    Ok(command)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::baseline::{Document, EdgeDocument, KindDocument};
 
     #[test]
     fn a_question_gets_its_answer() {
@@ -165,7 +187,7 @@ mod tests {
         assert_eq!(std::fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
         let asking = std::thread::spawn({
             let path = path.clone();
-            move || ask(&path, Command::Tree { pid: Some(7) }).unwrap()
+            move || ask(&path, &Command::Tree { pid: Some(7) }).unwrap()
         });
         let question = loop {
             if let Some(question) = control.next() {
@@ -179,7 +201,7 @@ mod tests {
         assert!(Control::start(&path).is_err(), "two sensors on one socket");
         drop(control);
         assert!(!path.exists());
-        assert!(matches!(ask(&path, Command::Status), Err(AskError::NotRunning { .. })));
+        assert!(matches!(ask(&path, &Command::Status), Err(AskError::NotRunning { .. })));
     }
 
     #[test]
@@ -192,6 +214,22 @@ mod tests {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.contains("error"), "{answer}");
+    }
+
+    #[test]
+    fn only_a_document_may_be_long() {
+        let (mut client, server) = UnixStream::pair().unwrap();
+        let edge = EdgeDocument { parent: "a".repeat(200), child: "b".repeat(200) };
+        let kind = "a:/x".parse().unwrap();
+        let kinds = vec![KindDocument { kind, learned: false, edges: vec![edge; 1000] }];
+        let import = Command::Baseline { ask: BaselineCommand::Import { document: Document { version: 1, kinds } } };
+        let asks = Command::Baseline { ask: BaselineCommand::Finish { kind: "x".repeat(MAX_QUESTION) } };
+        let lines = [&import, &asks].map(|command| serde_json::to_string(command).unwrap() + "\n");
+        let writer = std::thread::spawn(move || client.write_all(lines[0].as_bytes()).map(|()| (client, lines)));
+        assert_eq!(read_question(&server).unwrap(), import);
+        let (mut client, lines) = writer.join().unwrap().unwrap();
+        client.write_all(lines[1].as_bytes()).unwrap();
+        assert!(format!("{:#}", read_question(&server).unwrap_err()).contains("longer than 4096 bytes"));
     }
 
     #[test]

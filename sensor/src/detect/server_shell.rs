@@ -2,22 +2,24 @@
 //!
 //! Sees: every exec below a recognised server, whatever the shell is called, by the executable that the kernel has.
 //! Cannot see: code that runs inside the server without an exec, and applets inside a busybox shell.
-//! Normal: the server's own programs, and the catalogue's normal children, whose command lines must match whole.
+//! Normal: the server's own programs, and the catalogue's normal children, whose command lines must match whole; where
+//! starting programs is a server's trade, only the baseline judges.
 //!
-//! One alert a story: the story is the topmost process below the server that is not normal. A shell waits for what it
+//! One finding a story: the story is the topmost process below the server that is not normal. A shell waits for what it
 //! does first (dash runs `sh -c id` as two processes, bash in place), so that the alert names that; at most
 //! [`WAIT_NS`]. What the same story does later is counted, not reported again.
 
+use super::commands::{downloads_and_runs, hidden_or_temporary, reads_commands, runs_script};
+use super::story::{Standing, described};
 use super::{Context, Detector, Finding, Severity};
-use crate::catalogue::{ExecPolicy, ServerKind, Suspicion, command_line, suspicion};
+use crate::catalogue::{ExecPolicy, Suspicion, suspicion};
 use crate::event::{Body, Event, Exec};
-use crate::tree::{Node, NodeId};
+use crate::tree::NodeId;
 use sensor_common::key::ProcessKey;
-use sensor_common::record::Hook;
 use std::collections::{HashMap, VecDeque};
 
 /// How long a shell waits for its first command.
-pub const WAIT_NS: u64 = 50_000_000;
+pub const WAIT_NS: u64 = 12_000_000;
 /// Most stories that are remembered, so that they are told once; the oldest give way.
 const MAX_STORIES: usize = 16_384;
 /// Most shells that wait; more are reported at once.
@@ -27,7 +29,7 @@ const MAX_WAITING: usize = 1024;
 #[derive(Default)]
 pub struct ServerShell {
     waiting: VecDeque<Waiting>,
-    told: HashMap<ProcessKey, u64>,
+    told: HashMap<ProcessKey, Severity>,
     order: VecDeque<ProcessKey>,
 }
 
@@ -65,26 +67,31 @@ impl ServerShell {
     }
 
     fn executed(&mut self, event: &Event, id: NodeId, exec: &Exec, context: &Context<'_>) -> Vec<Finding> {
-        let Some(judged) = judge(id, context) else {
+        let Some(standing) = Standing::of(id, context) else {
             return Vec::new();
         };
-        if let Some(count) = self.told.get_mut(&judged.story) {
-            *count += 1;
-            return self.first_command(id, &judged);
+        let Some((severity, reason)) = judge(&standing) else {
+            return Vec::new();
+        };
+        match self.told.get_mut(&standing.story()) {
+            Some(told) if severity <= *told => return self.first_command(event, id, &standing),
+            Some(told) => *told = severity,
+            None => self.remember(standing.story(), severity),
         }
-        self.remember(judged.story);
-        let finding = judged.finding(event, id);
+        let finding = finding(event, id, &standing, severity, reason);
         let waits = suspicion(exec.executable.as_ref()) == Some(Suspicion::Shell);
         if waits && self.waiting.len() < MAX_WAITING {
             self.waiting.push_back(Waiting { deadline_ns: event.time_boottime_ns + WAIT_NS, finding });
             return Vec::new();
         }
+        // What is worse than what waits takes its place.
+        self.waiting.retain(|waiting| waiting.finding.story != finding.story);
         vec![finding]
     }
 
     /// What a waiting shell does first: its story is told with that.
-    fn first_command(&mut self, id: NodeId, judged: &Judged<'_>) -> Vec<Finding> {
-        let Some(at) = self.waiting.iter().position(|waiting| waiting.finding.story == judged.story) else {
+    fn first_command(&mut self, event: &Event, id: NodeId, standing: &Standing<'_>) -> Vec<Finding> {
+        let Some(at) = self.waiting.iter().position(|waiting| waiting.finding.story == standing.story()) else {
             return Vec::new();
         };
         let Some(waiting) = self.waiting.remove(at) else {
@@ -92,130 +99,118 @@ impl ServerShell {
         };
         let mut finding = waiting.finding;
         finding.process = id;
-        finding.why.push(format!("The shell then ran {}.", described(judged.image)));
+        finding.time_boottime_ns = event.time_boottime_ns;
+        finding.why.push(format!("The shell then ran {}.", described(standing.image)));
         vec![finding]
     }
 
-    fn remember(&mut self, story: ProcessKey) {
+    fn remember(&mut self, story: ProcessKey, severity: Severity) {
         if self.order.len() >= MAX_STORIES
             && let Some(oldest) = self.order.pop_front()
         {
             self.told.remove(&oldest);
         }
-        self.told.insert(story, 1);
+        self.told.insert(story, severity);
         self.order.push_back(story);
     }
 }
 
-/// An exec that is not normal.
-struct Judged<'a> {
-    image: &'a Exec,
-    story: ProcessKey,
-    server: u32,
-    severity: Severity,
-    why: Vec<String>,
-}
-
-/// Judges what a node of a lineage now runs; `None` if it is normal, or nobody's.
-fn judge<'a>(id: NodeId, context: &Context<'a>) -> Option<Judged<'a>> {
-    let node = context.tree.node(id)?;
-    let (server, kind) = context.server(node.lineage)?;
-    let image = node.image.as_deref()?;
-    if kind.owns(image) {
+/// How bad it is that this runs here, and why; `None` if it is normal.
+pub fn judge(standing: &Standing<'_>) -> Option<(Severity, String)> {
+    let Standing { image, kind, child, .. } = *standing;
+    if kind.supervisor || standing.own {
         return None;
     }
-    let below = below_server(id, server.root, kind, context);
-    let top = *below.last()?;
-    let first = first_image(top, kind)?;
-    let severity = match kind.normal_child(first) {
-        Some(child) if std::ptr::eq(first, image) || child.allows(image) => return None,
-        Some(_) => Severity::High,
-        None => severity(kind, image)?,
+    let fetched = suspicion(image.executable.as_ref()) == Some(Suspicion::Shell) && downloads_and_runs(image);
+    if standing.is_normal() {
+        let learned = child.is_some_and(|child| child.learned);
+        return (fetched && learned)
+            .then(|| (Severity::Critical, "It fetches something and has a shell run it.".to_owned()));
+    }
+    if kind.exec_policy == ExecPolicy::Any && child.is_none() {
+        return fetched.then(|| (Severity::High, "It fetches something and has a shell run it.".to_owned()));
+    }
+    let (mut severity, mut reason) = match child {
+        Some(child) => (
+            Severity::Critical,
+            format!("That is started for: {}; but what runs below it now is not part of that.", child.reason),
+        ),
+        None => by_policy(standing)?,
     };
-    Some(Judged {
-        image,
-        story: top.key,
-        server: server.lineage,
-        severity,
-        why: sentences(kind, node, image, first, severity),
-    })
-}
-
-/// The nodes from `id` upwards that run something else than the server, nearest first.
-fn below_server<'a>(id: NodeId, root: ProcessKey, kind: &ServerKind, context: &Context<'a>) -> Vec<&'a Node> {
-    let own = |node: &Node| node.image.iter().chain(&node.previous).all(|image| kind.owns(image));
-    let mut below: Vec<&Node> = Vec::new();
-    for (_, node) in context.tree.ancestors(id) {
-        if node.lineage == 0 || !below.is_empty() && own(node) {
-            break;
-        }
-        below.push(node);
-        if node.key.same_as(root) {
-            break;
-        }
+    if suspicion(image.executable.as_ref()) == Some(Suspicion::Shell) && reads_commands(image) {
+        severity = Severity::Critical;
+        reason.push_str(" It has neither a script nor a command: somebody feeds it.");
     }
-    below
-}
-
-/// The first program of a node that was not the server's: an exec chain does not hide what began it.
-fn first_image<'a>(node: &'a Node, kind: &ServerKind) -> Option<&'a Exec> {
-    node.previous.iter().map(AsRef::as_ref).find(|image| !kind.owns(image)).or(node.image.as_deref())
-}
-
-fn severity(kind: &ServerKind, image: &Exec) -> Option<Severity> {
-    match (suspicion(image.executable.as_ref()), kind.exec_policy) {
-        (Some(_), _) | (None, ExecPolicy::Never) => Some(Severity::High),
-        // Applications in this server start programs; which are new is for the baseline to say.
-        (None, ExecPolicy::Common) => None,
+    if fetched {
+        severity = Severity::Critical;
+        reason.push_str(" It fetches something and has a shell run it.");
     }
+    if image.euid == 0 && suspicion(image.executable.as_ref()).is_some() {
+        severity = severity.raised();
+        reason.push_str(" It runs as root.");
+    }
+    Some((severity, reason))
 }
 
-fn sentences(kind: &ServerKind, node: &Node, image: &Exec, first: &Exec, severity: Severity) -> Vec<String> {
-    let what = suspicion(image.executable.as_ref()).map_or("a program", Suspicion::name);
-    let mut why =
-        vec![format!("{} (pid {}) runs in the lineage of {}: {}.", described(image), node.key.tgid, kind.name, what)];
-    if !std::ptr::eq(first, image) && first != image {
-        why.push(format!("It began with {}.", described(first)));
-    }
-    why.push(match (kind.normal_child(first), kind.exec_policy) {
-        (Some(child), _) => {
-            format!("That is started for: {}; but what runs below it now is not part of that.", child.reason)
+fn by_policy(standing: &Standing<'_>) -> Option<(Severity, String)> {
+    let Standing { image, kind, .. } = *standing;
+    let unusual = suspicion(image.executable.as_ref());
+    let listed = match kind.normal_children.len() {
+        0 => format!("{} is known to start no commands at all.", kind.name),
+        1 => format!("It is not the one command that {} is known to start.", kind.name),
+        count => format!("It is none of the {count} commands that {} is known to start.", kind.name),
+    };
+    match (unusual, kind.exec_policy) {
+        (Some(_), ExecPolicy::Never) => {
+            Some((Severity::Critical, format!("{} starts no such program in normal service.", kind.name)))
         }
         (None, ExecPolicy::Never) => {
-            format!("{} starts no such program in normal service.", kind.name)
+            Some((Severity::High, format!("{} starts no such program in normal service.", kind.name)))
         }
-        (None, ExecPolicy::Common) => {
-            format!("It is none of the {} commands that {} is known to start.", kind.normal_children.len(), kind.name)
+        // A script is run by its interpreter; which is which, the directory it lies in says.
+        (Some(_), ExecPolicy::Common) if is_component(standing) => None,
+        // An application runs its own scripts; one that was dropped is told as such.
+        (Some(Suspicion::Interpreter), ExecPolicy::Common) if runs_script(image) => None,
+        (Some(_), ExecPolicy::Common) => Some((Severity::High, listed)),
+        (None, _) if hidden_or_temporary(&image.executable) => {
+            Some((Severity::High, format!("It lies where nothing is installed. {listed}")))
         }
-    });
-    debug_assert!(severity >= Severity::High);
-    why
+        // Applications in this server start programs; which are new is for the baseline to say.
+        _ => None,
+    }
 }
 
-/// A program in a sentence: its command line in quotes, cut to what a line can hold.
-fn described(image: &Exec) -> String {
-    const MOST: usize = 120;
-    let line = command_line(image).to_string();
-    let line = if line.is_empty() { image.executable.to_string() } else { line };
-    if line.chars().count() <= MOST {
-        return format!("\u{201c}{line}\u{201d}");
-    }
-    let cut: String = line.chars().take(MOST).collect();
-    format!("\u{201c}{cut} \u{2026}\u{201d}")
+/// Whether the first program of the story is a script from where the server starts programs (CGI), and this is that
+/// script's interpreter.
+fn is_component(standing: &Standing<'_>) -> bool {
+    let Some(script) = standing.image.script.as_ref().filter(|_| standing.is_first()) else {
+        return false;
+    };
+    let starts = |watch: &crate::event::Watch| {
+        watch.component == crate::catalogue::ComponentKind::ExecScript.name()
+            && script.strip_prefix(watch.path.as_slice()).is_some_and(|below| below.starts_with(b"/"))
+    };
+    let listed =
+        standing.kind.components.iter().filter(|known| known.kind == crate::catalogue::ComponentKind::ExecScript);
+    standing.server.directories.iter().any(starts) || listed.into_iter().any(|known| known.holds(script))
 }
 
-impl Judged<'_> {
-    fn finding(&self, event: &Event, id: NodeId) -> Finding {
-        Finding {
-            detector: Detector::ServerShell,
-            severity: self.severity,
-            process: id,
-            story: self.story,
-            server: self.server,
-            file: None,
-            why: self.why.clone(),
-            hook: if event.hook == Hook::Procfs { Hook::Procfs } else { event.hook },
-            time_boottime_ns: event.time_boottime_ns,
-        }
+fn finding(event: &Event, id: NodeId, standing: &Standing<'_>, severity: Severity, reason: String) -> Finding {
+    let Standing { node, image, kind, first, .. } = *standing;
+    let what = suspicion(image.executable.as_ref()).map_or("a program", Suspicion::name);
+    let mut finding = Finding::new(Detector::ServerShell, severity, event, id, node).because(format!(
+        "{} (pid {}) runs in the lineage of {}: {}.",
+        described(image),
+        node.key.tgid,
+        kind.name,
+        what
+    ));
+    finding.story = standing.story();
+    if !standing.is_first() {
+        finding = finding.because(format!("It began with {}.", described(first)));
     }
+    if let Some(title) = standing.title {
+        finding = finding.because(format!("The process above calls itself \u{201c}{title}\u{201d}."));
+    }
+    finding.because(reason)
 }

@@ -16,7 +16,7 @@ use bstr::BString;
 use notice::{Notice, events};
 use rustix::fs::AtFlags;
 use sensor_common::losses::{LossReason, Ring};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -52,6 +52,8 @@ pub struct Fanotify {
     group: OwnedFd,
     directories: HashMap<Handle, Marked>,
     tops: HashMap<u32, Top>,
+    /// Watches of one directory and not of those below it.
+    shallow: HashSet<u32>,
     buffer: Vec<u8>,
     overflows: u64,
     unmarked: u64,
@@ -76,6 +78,7 @@ impl Fanotify {
             group,
             directories: HashMap::new(),
             tops: HashMap::new(),
+            shallow: HashSet::new(),
             buffer: vec![0; 256 << 10],
             overflows: 0,
             unmarked: 0,
@@ -86,9 +89,9 @@ impl Fanotify {
         self.group.as_fd()
     }
 
-    /// Marks a directory and every one below it. One that is marked already is from now on reached through process
+    /// Marks a directory and, if it is `deep`, every one below it. One that is marked already is from now on reached through process
     /// `pid`: who it was marked for first may have ended.
-    pub fn watch(&mut self, pid: u32, path: &Path, watch: u32) -> Result<()> {
+    pub fn watch(&mut self, pid: u32, path: &Path, watch: u32, deep: bool) -> Result<()> {
         let root = PathBuf::from(format!("/proc/{pid}/root"));
         let reach = root.join(path.strip_prefix("/").unwrap_or(path));
         if let Some(top) = self.tops.get_mut(&watch) {
@@ -97,6 +100,9 @@ impl Fanotify {
         }
         let handle = handle_of(&open_directory(&reach, true)?)?;
         self.tops.insert(watch, Top::new(handle, reach));
+        if !deep {
+            self.shallow.insert(watch);
+        }
         let path = BString::from(path.as_os_str().as_bytes());
         let marked = self.mark_tree(Marked { path, below: PathBuf::new(), watch, depth: 0 }, &mut |_, _, _| {});
         if marked.is_err() {
@@ -108,6 +114,7 @@ impl Fanotify {
     /// Forgets a watched directory. The kernel's marks go with their file system; what they still tell is not looked at.
     pub fn unwatch(&mut self, watch: u32) {
         self.tops.remove(&watch);
+        self.shallow.remove(&watch);
         self.directories.retain(|_, marked| marked.watch != watch);
     }
 
@@ -138,7 +145,7 @@ impl Fanotify {
                     continue;
                 }
                 if is_directory(&opened.0, name) {
-                    if directory.depth < MAX_DEPTH {
+                    if directory.depth < MAX_DEPTH && !self.shallow.contains(&directory.watch) {
                         waiting.push(directory.below(name.to_bytes()));
                     }
                 } else {
@@ -203,9 +210,10 @@ impl Fanotify {
             return;
         };
         if notice.mask & libc::FAN_ONDIR != 0 {
-            if notice.mask & (libc::FAN_CREATE | libc::FAN_MOVED_TO) != 0 {
+            let deep = !self.shallow.contains(&directory.watch);
+            if deep && notice.mask & (libc::FAN_CREATE | libc::FAN_MOVED_TO) != 0 {
                 let below = directory.below(name.to_bytes());
-                self.new_directory(below, notice.pid, batch);
+                self.new_directory(below, notice.mask & libc::FAN_MOVED_TO, notice.pid, batch);
             }
             return;
         }
@@ -215,11 +223,13 @@ impl Fanotify {
         }
     }
 
-    /// A directory appeared: it is marked, and what was put into it before that is reported as created.
-    fn new_directory(&mut self, directory: Marked, pid: u32, batch: &mut Batch) {
+    /// A directory appeared: it is marked, and what was put into it before that is reported as created, or as renamed if
+    /// the directory was `moved`.
+    fn new_directory(&mut self, directory: Marked, moved: u64, pid: u32, batch: &mut Batch) {
+        let deed = if moved == 0 { libc::FAN_CREATE } else { moved };
         let mut records = Vec::new();
         let marked = self.mark_tree(directory, &mut |inside, way, name| {
-            for event in events(inside, Some(way), name, libc::FAN_CREATE, pid) {
+            for event in events(inside, Some(way), name, deed, pid) {
                 records.push(encode(&event));
             }
         });

@@ -4,9 +4,9 @@ use super::load::Programs;
 use anyhow::{Context, Result};
 use aya::Pod;
 use aya::maps::{Array, HashMap, MapData, MapError};
-use sensor_common::file::WatchKey;
+use sensor_common::file::{FileKey, FileNote, WatchKey};
 use sensor_common::key::ProcessKey;
-use sensor_common::settings::{ProcessEntry, WATCH_WORDS, watch_bit};
+use sensor_common::settings::{ProcessEntry, WATCH_WORDS, note_slot, watch_bit};
 
 /// `BPF_NOEXIST`: what the kernel wrote meanwhile is newer.
 const NO_EXIST: u64 = 1;
@@ -23,6 +23,18 @@ struct Key(WatchKey);
 // SAFETY: integers without padding.
 unsafe impl Pod for Key {}
 
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct Noted(FileKey);
+// SAFETY: integers without padding.
+unsafe impl Pod for Noted {}
+
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct Note(FileNote);
+// SAFETY: integers without padding.
+unsafe impl Pod for Note {}
+
 /// The kernel's maps that the agent writes.
 pub struct Filter {
     processes: HashMap<MapData, u32, Entry>,
@@ -30,6 +42,8 @@ pub struct Filter {
     bits: Array<MapData, [u64; WATCH_WORDS]>,
     /// What `bits` holds.
     words: [u64; WATCH_WORDS],
+    notes: HashMap<MapData, Noted, Note>,
+    note_slots: Array<MapData, u8>,
 }
 
 impl Filter {
@@ -39,6 +53,8 @@ impl Filter {
             watches: HashMap::try_from(programs.take_map("WATCHES")?).context("map WATCHES")?,
             bits: Array::try_from(programs.take_map("WATCH_BITS")?).context("map WATCH_BITS")?,
             words: [0; WATCH_WORDS],
+            notes: HashMap::try_from(programs.take_map("NOTES")?).context("map NOTES")?,
+            note_slots: Array::try_from(programs.take_map("NOTE_SLOTS_TAKEN")?).context("map NOTE_SLOTS_TAKEN")?,
         })
     }
 
@@ -84,6 +100,15 @@ impl Filter {
     pub fn unwatch(&mut self, key: WatchKey) {
         // Gone already is what is wanted. The bit may be another directory's too: it stays, and costs a look-up.
         let _ = self.watches.remove(&Key(key));
+    }
+
+    /// Notes a file, beside what is noted of it already. What the kernel noted itself is newer and keeps its generation.
+    pub fn note(&mut self, key: FileKey, note: FileNote) -> Result<()> {
+        let before = self.notes.get(&Noted(key), 0).map_or_else(|_| FileNote::default(), |Note(before)| before);
+        let generation = if note.generation == 0 { before.generation } else { note.generation };
+        let both = FileNote { generation, what: before.what | note.what, readers: 0, reserved: 0 };
+        self.notes.insert(Noted(key), Note(both), 0).context("adding to the kernel's map of noted files")?;
+        self.note_slots.set(note_slot(key.inode), 1, 0).context("telling the kernel which inode numbers are noted")
     }
 
     pub fn watch(&mut self, key: WatchKey, watch: u32) -> Result<()> {

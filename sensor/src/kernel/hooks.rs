@@ -53,7 +53,12 @@ pub const PROCESS: &[Plan] = &[
 
 /// Preferred: sees the kernel's own objects at the moment of the deed, io_uring included, and costs other calls nothing.
 pub const TRAMPOLINE: &[Plan] = &[
-    plan(Hook::SecurityFileOpen, Attach::Fentry, true, "files opened for writing or created"),
+    plan(
+        Hook::SecurityFileOpen,
+        Attach::Fentry,
+        true,
+        "files opened for writing or created; noted files opened by servers for reading",
+    ),
     plan(Hook::SecurityPathTruncate, Attach::Fentry, false, "files truncated by path"),
     plan(
         Hook::SecurityFileTruncate,
@@ -74,7 +79,7 @@ pub const TRAMPOLINE: &[Plan] = &[
 /// Where trampolines are refused (kernel lockdown, some microVM kernels).
 pub const TRACEPOINT: &[Plan] = &[
     plan(Hook::SysExitOpen, Attach::Tracepoint, false, "open(2) by servers (absent on some architectures)"),
-    plan(Hook::SysExitOpenat, Attach::Tracepoint, true, "openat(2) by servers"),
+    plan(Hook::SysExitOpenat, Attach::Tracepoint, true, "openat(2) by servers, also of noted files for reading"),
     plan(Hook::SysExitOpenat2, Attach::Tracepoint, false, "openat2(2) by servers (since 5.6)"),
     plan(Hook::SysExitCreat, Attach::Tracepoint, false, "creat(2) by servers (absent on some architectures)"),
     plan(Hook::SysEnterMmap, Attach::Tracepoint, true, "files mapped executable by servers"),

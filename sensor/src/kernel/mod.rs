@@ -20,9 +20,10 @@ pub use report::{HookReport, HookState, ProgramStatistics, missing_capabilities}
 use crate::event::Loss;
 use anyhow::{Context, Result};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use sensor_common::file::WatchKey;
+use sensor_common::file::{FileKey, FileNote, WatchKey};
 use sensor_common::key::ProcessKey;
 use sensor_common::losses::Ring;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -104,9 +105,10 @@ impl Sensor {
         Ok(Self { report: chosen.report, programs, rings, gauges, fanotify, losses, filter })
     }
 
-    /// Waits until something happened or `timeout` is over, then hands over what there is, in time order.
-    pub fn poll(&mut self, timeout: Duration, sink: &mut dyn FnMut(&[u8])) -> Result<()> {
-        self.wait(timeout)?;
+    /// Waits until something happened, `also` can be read, or `timeout` is over, then hands over what there is, in time
+    /// order.
+    pub fn poll(&mut self, timeout: Duration, also: BorrowedFd<'_>, sink: &mut dyn FnMut(&[u8])) -> Result<()> {
+        self.wait(timeout, also)?;
         let Self { rings, fanotify, .. } = self;
         rings.drain(
             &mut |batch| {
@@ -119,10 +121,11 @@ impl Sensor {
         Ok(())
     }
 
-    fn wait(&self, timeout: Duration) -> Result<()> {
+    fn wait(&self, timeout: Duration, also: BorrowedFd<'_>) -> Result<()> {
         let [process, activity] = self.rings.descriptors();
         let mut waited = vec![PollFd::from_borrowed_fd(process, PollFlags::IN)];
         waited.push(PollFd::from_borrowed_fd(activity, PollFlags::IN));
+        waited.push(PollFd::from_borrowed_fd(also, PollFlags::IN));
         if let Some(fanotify) = &self.fanotify {
             waited.push(PollFd::from_borrowed_fd(fanotify.descriptor(), PollFlags::IN));
         }
@@ -152,11 +155,17 @@ impl Sensor {
         self.filter.forget(process);
     }
 
-    /// Watches a directory and everything below it. `pid` is a process in whose root `path` is meant.
-    pub fn watch(&mut self, pid: u32, path: &Path, key: WatchKey, watch: u32) -> Result<()> {
+    /// Has the reading of a file by servers' lineages reported.
+    pub fn note_file(&mut self, key: FileKey, note: FileNote) -> Result<()> {
+        self.filter.note(key, note)
+    }
+
+    /// Watches a directory and everything below it; where fanotify does it, only if it is `deep`: each directory has its
+    /// own mark there, and each write in it its price. `pid` is a process in whose root `path` is meant.
+    pub fn watch(&mut self, pid: u32, path: &Path, key: WatchKey, watch: u32, deep: bool) -> Result<()> {
         self.filter.watch(key, watch)?;
         // A file system without an id (tmpfs before 5.13) or file handles cannot have marks.
-        if let Some(Err(error)) = self.fanotify.as_mut().map(|fanotify| fanotify.watch(pid, path, watch)) {
+        if let Some(Err(error)) = self.fanotify.as_mut().map(|fanotify| fanotify.watch(pid, path, watch, deep)) {
             tracing::warn!(
                 path = %path.display(),
                 error = format!("{error:#}"),

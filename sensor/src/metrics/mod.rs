@@ -24,7 +24,7 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Bounds of the latency histogram, in seconds.
-const LATENCY_BOUNDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const LATENCY_BOUNDS: [f64; 13] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// Why an output did not get something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub struct Metrics {
     evictions: Counter,
     servers: Family<OfRole, Gauge>,
     watched: Gauge,
+    ledger: Gauge,
+    incidents: Gauge,
     alerts: Family<OfAlert, Counter>,
     exceptions: Family<OfDetector, Counter>,
     latency: Histogram,
@@ -136,6 +138,8 @@ impl Metrics {
                 .add("process_evictions", "Processes pushed out of the tree, or not taken in, because it was full"),
             servers: of.add("servers", "Running servers, by role"),
             watched: of.add("watched_directories", "Directories that are watched"),
+            ledger: of.add("ledger_files", "Written files that are followed to whoever loads them"),
+            incidents: of.add("incidents_open", "Incidents that had a finding in the last hour"),
             alerts: of.add("alerts", "Alerts, by rule and severity"),
             exceptions: of.add("exceptions", "Findings that an exception covered"),
             latency: of.with(
@@ -213,6 +217,12 @@ impl Metrics {
     /// Watched directories.
     pub fn watched(&self, count: usize) {
         self.watched.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Written files that are followed, and incidents that are open.
+    pub fn stories(&self, files: usize, incidents: usize) {
+        self.ledger.set(i64::try_from(files).unwrap_or(i64::MAX));
+        self.incidents.set(i64::try_from(incidents).unwrap_or(i64::MAX));
     }
 
     /// An alert was handed out, so long after what it is about.

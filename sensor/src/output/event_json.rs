@@ -54,11 +54,11 @@ pub fn event_json(event: &Event, core: &Core) -> Option<String> {
 
 const fn category(body: &Body) -> &'static str {
     match body {
-        Body::Fork(_) | Body::Exec(_) | Body::Exit(_) | Body::Process(_) => "process",
-        Body::File(_) => "file",
+        Body::Fork(_) | Body::Exec(_) | Body::Exit(_) | Body::Process(_) | Body::Title(_) | Body::Unit(_) => "process",
+        Body::File(_) | Body::Inspected(_) => "file",
         Body::Net(_) => "network",
         Body::Watch(_) => "configuration",
-        Body::Loss(_) | Body::Healed | Body::Tick => "host",
+        Body::Loss(_) | Body::Healed | Body::Tick | Body::Remembered(_) => "host",
     }
 }
 
@@ -149,6 +149,12 @@ fn body(body: &Body, host: &Host, object: &mut Value, sensor: &mut Value, text: 
                 "count": loss.count,
             });
         }
+        Body::Title(title) => sensor["title"] = text.of("sensor.title", title),
+        Body::Unit(unit) => sensor["unit"] = text.of("sensor.unit", unit),
+        Body::Inspected(inspected) => {
+            sensor["inspected"] = json!({"question": inspected.question, "provenance": inspected.provenance});
+        }
+        Body::Remembered(remembered) => sensor["remembered"] = json!(remembered),
         Body::Healed | Body::Tick => {}
     }
 }

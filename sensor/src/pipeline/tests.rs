@@ -1,17 +1,21 @@
-//! Losses, exceptions, replay.
+//! Losses, exceptions, servers that go on; what is kept, and whole stories.
+
+mod memory;
+mod stories;
 
 use super::*;
 use crate::catalogue::Pattern;
 use crate::detect::Detector;
+use crate::event::Exec;
 use crate::testing::*;
 
 const MASTER: ProcessKey = key(100, 100);
 const WORKER: ProcessKey = key(101, 200);
 const SHELL: ProcessKey = key(102, 3000);
 
-fn settings(exceptions: Vec<Exception>) -> Settings {
-    let host = Host { name: "host".into(), id: "id".into(), boot_time_unix_ns: 5, users: BTreeMap::new() };
-    Settings { catalogue: Arc::new(Catalogue::embedded().0), exceptions, host, max_processes: 1000 }
+fn excepting(exceptions: Vec<Exception>) -> Settings {
+    let host = Host { boot_time_unix_ns: 5, ..settings().host };
+    Settings { exceptions, host, ..settings() }
 }
 
 fn attack() -> Vec<Event> {
@@ -42,18 +46,18 @@ fn alerts(core: &mut Core, events: &[Event]) -> Vec<String> {
 
 #[test]
 fn an_exception_silences_and_counts_until_it_expires() {
-    let mut core = Core::new(settings(vec![exception("sh -c id *", None)]));
+    let mut core = Core::new(excepting(vec![exception("sh -c id *", None)]));
     assert!(alerts(&mut core, &attack()).is_empty());
     assert_eq!(core.exception_hits()["server-shell"], 1);
-    let mut other = Core::new(settings(vec![exception("sh -c uptime", None)]));
+    let mut other = Core::new(excepting(vec![exception("sh -c uptime", None)]));
     assert_eq!(alerts(&mut other, &attack()).len(), 1);
-    let mut expired = Core::new(settings(vec![exception("sh -c id *", Some(100))]));
+    let mut expired = Core::new(excepting(vec![exception("sh -c id *", Some(100))]));
     assert_eq!(alerts(&mut expired, &attack()).len(), 1);
 }
 
 #[test]
 fn alerts_while_losses_are_not_healed_say_so() {
-    let mut core = Core::new(settings(Vec::new()));
+    let mut core = Core::new(excepting(Vec::new()));
     let mut events = attack();
     events.insert(2, loss(2000, 3));
     assert!(core.apply(&events[2]).requests.contains(&Request::Reconcile));
@@ -77,7 +81,7 @@ fn daemonised() -> Vec<Event> {
 
 #[test]
 fn a_server_that_makes_itself_a_daemon_goes_on() {
-    let mut core = Core::new(settings(Vec::new()));
+    let mut core = Core::new(excepting(Vec::new()));
     let requests: Vec<Request> = daemonised().iter().flat_map(|event| core.apply(event).requests).collect();
     assert_eq!(core.servers.iter().next().unwrap().root, MASTER, "who goes on is not clear yet");
     core.apply(&tick(3100));
@@ -94,7 +98,7 @@ fn a_server_that_makes_itself_a_daemon_goes_on() {
 
 #[test]
 fn a_server_has_ended_with_its_last_process_whatever_else_it_left() {
-    let mut core = Core::new(settings(Vec::new()));
+    let mut core = Core::new(excepting(Vec::new()));
     let mut events = daemonised();
     events.extend([fork(3000, WORKER, SHELL), exec(3001, SHELL, shell("sleep 1000")), tick(3050), exit(3100, DAEMON)]);
     alerts(&mut core, &events);
@@ -107,7 +111,7 @@ fn a_server_has_ended_with_its_last_process_whatever_else_it_left() {
 
 #[test]
 fn a_server_whose_end_was_lost_has_ended_when_procfs_was_read() {
-    let mut core = Core::new(settings(Vec::new()));
+    let mut core = Core::new(excepting(Vec::new()));
     let mut events = daemonised();
     events.extend([
         loss(2000, 1),
@@ -120,7 +124,7 @@ fn a_server_whose_end_was_lost_has_ended_when_procfs_was_read() {
 
 #[test]
 fn a_child_that_is_about_to_run_a_shell_is_no_server() {
-    let mut core = Core::new(settings(Vec::new()));
+    let mut core = Core::new(excepting(Vec::new()));
     let events = [
         exec(1000, MASTER, program("/usr/sbin/php-fpm8.2", "php-fpm8.2")),
         fork(1010, MASTER, WORKER),
@@ -134,4 +138,26 @@ fn a_child_that_is_about_to_run_a_shell_is_no_server() {
     assert_eq!(alert["sensor"]["server"]["pid"], MASTER.tgid);
     assert_eq!(alert["sensor"]["lineage"][0]["pid"], MASTER.tgid);
     assert!(core.servers.iter().next().unwrap().ended_boottime_ns.is_some());
+}
+
+#[test]
+fn a_persons_runtime_that_listens_to_its_own_machine_is_no_server() {
+    let (sshd, shell_key, node) = (key(50, 50), key(60, 60), key(70, 70));
+    let begin = |session: bool| {
+        let mut core = Core::new(settings());
+        let above =
+            if session { program("/usr/sbin/sshd", "sshd: alice@pts/0") } else { program("/sbin/init", "init") };
+        for event in [
+            found(1000, sshd, ProcessKey::NONE, above),
+            found(1000, shell_key, sshd, program("/usr/bin/bash", "-bash")),
+            healed(1001),
+            fork(1100, shell_key, node),
+            exec(1101, node, program("/usr/bin/node", "node preview.js")),
+            listen(1200, node),
+        ] {
+            core.apply(&event);
+        }
+        core.servers.iter().filter(|server| server.id == "nodejs").count()
+    };
+    assert_eq!((begin(true), begin(false)), (0, 1));
 }

@@ -6,21 +6,27 @@
 //! It does not see: which script a `#!` interpreter runs, who called fork (the parent is who the kernel says), and
 //! whether a file lies in an overlay's upper layer.
 
+mod cgroup;
+mod listeners;
 mod mounts;
 mod parse;
 mod process;
 mod root;
 mod sockets;
 
+pub use cgroup::unit;
+pub use listeners::{Bound, Listening};
 pub use mounts::{Mount, Mounts, kernel_device, parse_mountinfo};
 pub use parse::{Stat, Status, parse_stat, parse_status};
 pub use root::{Place, Root, is_glob};
-pub use sockets::{Listener, NetTables};
+pub use sockets::{Listener, NetTables, UdpSocket};
 
-use crate::event::{Body, Event, Net};
+use crate::event::{Body, Event, File, Net};
+use bstr::BString;
 use sensor_common::key::{PROCFS_TICK_NS, ProcessKey};
 use sensor_common::record::{Hook, Kind};
 use std::collections::{BTreeSet, HashMap};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Most descriptors of one process that are looked at for listening sockets.
@@ -54,6 +60,35 @@ impl Procfs {
     /// The processes that there are, earliest first.
     pub fn processes(&self) -> Vec<ProcessKey> {
         self.list().iter().map(|one| one.stat.key()).collect()
+    }
+
+    /// What a process calls itself now: its arguments as they stand in its memory, joined by spaces; at most 4 KiB.
+    pub fn title(&self, pid: u32) -> Option<BString> {
+        const MOST: u64 = 4096;
+        let mut title = Vec::new();
+        let file = std::fs::File::open(self.root.join(pid.to_string()).join("cmdline")).ok()?;
+        file.take(MOST).read_to_end(&mut title).ok()?;
+        for byte in &mut title {
+            if *byte == 0 {
+                *byte = b' ';
+            }
+        }
+        title.truncate(title.trim_ascii_end().len());
+        (!title.is_empty()).then(|| BString::from(title))
+    }
+
+    /// Files that a process has mapped executable, beside its executable; at most 4096.
+    pub fn mapped(&self, process: ProcessKey) -> Vec<Event> {
+        const MOST: u64 = 4 << 20;
+        let mut text = Vec::new();
+        let path = self.root.join(process.tgid.to_string()).join("maps");
+        if std::fs::File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut text)).is_err() {
+            return Vec::new();
+        }
+        let mut files: Vec<File> =
+            text.split(|byte| *byte == b'\n').filter_map(parse::mapped_executable).take(4096).collect();
+        files.dedup_by_key(|file| (file.device, file.inode));
+        files.into_iter().map(|file| event(process, Body::File(Box::new(file)))).collect()
     }
 
     /// Everything that runs, and every listening socket.

@@ -1,5 +1,10 @@
 //! The text files of `/proc/PID`, as bytes.
 
+use crate::event::File;
+use bstr::BString;
+use sensor_common::file::file_flags;
+use sensor_common::record::Kind;
+
 /// What of `/proc/PID/stat` is needed (`fs/proc/array.c: do_task_stat`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
@@ -89,14 +94,14 @@ pub fn parse_status(text: &[u8]) -> Status {
 }
 
 /// The arguments in `/proc/PID/cmdline`, at most `most` bytes of them, and whether there were more.
-pub fn parse_cmdline(text: &[u8], most: usize) -> (Vec<bstr::BString>, bool) {
+pub fn parse_cmdline(text: &[u8], most: usize) -> (Vec<BString>, bool) {
     let cut = text.len() > most;
     let text = &text[..text.len().min(most)];
     let text = text.strip_suffix(b"\0").unwrap_or(text);
     if text.is_empty() {
         return (Vec::new(), cut);
     }
-    let mut argv: Vec<bstr::BString> = text.split(|byte| *byte == 0).map(bstr::BString::from).collect();
+    let mut argv: Vec<BString> = text.split(|byte| *byte == 0).map(BString::from).collect();
     // A title written over the arguments leaves NULs behind it, which are no arguments.
     if argv.first().is_some_and(|title| title.contains(&b' ')) {
         let end = argv.iter().rposition(|argument| !argument.is_empty()).map_or(0, |last| last + 1);
@@ -123,4 +128,26 @@ pub fn number(text: &[u8]) -> Option<u64> {
 /// A hexadecimal number.
 pub fn hexadecimal(text: &[u8]) -> Option<u64> {
     u64::from_str_radix(std::str::from_utf8(text).ok()?.trim(), 16).ok()
+}
+/// A line of `maps` that maps a file executable:
+/// `7f01-7f02 r-xp 00001000 fe:00 1234   /usr/lib/x.so (deleted)`.
+pub fn mapped_executable(line: &[u8]) -> Option<File> {
+    let text = |word: &[u8]| std::str::from_utf8(word).ok().map(str::to_owned);
+    let mut words = line.splitn(6, |byte| *byte == b' ');
+    let permissions = words.nth(1)?;
+    let device = text(words.nth(1)?)?;
+    let inode: u64 = text(words.next()?)?.parse().ok()?;
+    if permissions.get(2) != Some(&b'x') || inode == 0 {
+        return None;
+    }
+    let (major, minor) = device.split_once(':')?;
+    let (major, minor) = (u32::from_str_radix(major, 16).ok()?, u32::from_str_radix(minor, 16).ok()?);
+    let name = words.next()?.trim_ascii();
+    let (path, deleted) = match name.strip_suffix(b" (deleted)") {
+        Some(path) => (path, true),
+        None => (name, false),
+    };
+    let mut file = File::named(Kind::MmapExec, &BString::from(path), major << 20 | minor, inode, 0);
+    file.flags = if deleted { file_flags::DELETED } else { 0 };
+    Some(file)
 }

@@ -59,6 +59,8 @@ impl Reader {
             pid_in_namespace: status.pid_in_namespace,
             device: image.device,
             inode: image.inode,
+            generation: 0,
+            mode: 0,
             flags: image.flags | exec_flags::PARENT_FROM_KERNEL,
             standard: [0, 1, 2].map(|number| self.descriptor(directory, number)),
         })
@@ -159,13 +161,13 @@ fn on_overlay(mounts: &Mounts, statx: &Statx) -> bool {
     mounts.by_id(statx.stx_mnt_id).is_some_and(|mount| mount.kind == "overlay")
 }
 
-fn link(directory: &Path, name: &str) -> Option<BString> {
+pub fn link(directory: &Path, name: &str) -> Option<BString> {
     let target = std::fs::read_link(directory.join(name)).ok()?;
     Some(BString::from(target.as_os_str().as_bytes()))
 }
 
 /// The path without what the kernel adds when the name is gone, and whether it was there.
-fn without_deleted(path: &BString) -> (BString, bool) {
+pub fn without_deleted(path: &BString) -> (BString, bool) {
     match path.strip_suffix(b" (deleted)") {
         Some(plain) => (BString::from(plain), true),
         None => (path.clone(), false),
@@ -173,7 +175,7 @@ fn without_deleted(path: &BString) -> (BString, bool) {
 }
 
 /// The inode of one of the process's namespaces, 0 if not known.
-fn namespace(directory: &Path, name: &str) -> u64 {
+pub fn namespace(directory: &Path, name: &str) -> u64 {
     link(&directory.join("ns"), name)
         .and_then(|target| parse::numbered(&target, format!("{name}:[").as_bytes()))
         .unwrap_or(0)

@@ -1,7 +1,7 @@
 //! The file system as a process sees it: through `/proc/PID/root`, with its mounts, and with no link leading out.
 
 use super::mounts::{self, Mounts};
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 use globset::GlobBuilder;
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, Statx};
@@ -46,7 +46,8 @@ impl Root {
         Ok(Self { root, chroot: BString::from(chroot.into_os_string().into_vec()), mounts: Mounts::of(&process) })
     }
 
-    fn open(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    /// Opens an absolute path, whatever is there; links are followed and end inside the root.
+    pub fn open(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let relative = path.strip_prefix("/").unwrap_or(path);
         let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
         let flags = flags | OFlags::CLOEXEC;
@@ -55,20 +56,26 @@ impl Root {
 
     /// The directory of that absolute path.
     pub fn directory(&self, path: &Path) -> rustix::io::Result<Place> {
-        let opened = self.open(path, OFlags::PATH | OFlags::DIRECTORY)?;
-        let statx = mounts::statx(&opened)?;
+        self.place(&self.open(path, OFlags::PATH | OFlags::DIRECTORY)?, path)
+    }
+
+    /// What and where something is that was opened below this root by that path.
+    pub fn place(&self, opened: &OwnedFd, path: &Path) -> rustix::io::Result<Place> {
+        let statx = mounts::statx(opened)?;
         let link = std::fs::read_link(format!("/proc/self/fd/{}", opened.as_raw_fd()));
         let real = link.map_or_else(
             |_| BString::from(path.as_os_str().as_bytes()),
             |link| BString::from(link.into_os_string().into_vec()),
         );
-        let in_root = match real.strip_prefix(self.chroot.as_slice()) {
-            Some(rest) if self.chroot != "/" => {
-                Path::new("/").join(OsStr::from_bytes(rest.trim_start_with(|c| c == '/')))
-            }
-            _ => PathBuf::from(OsStr::from_bytes(&real)),
-        };
+        let real_path = Path::new(OsStr::from_bytes(&real));
+        let in_root = self.own_path(real_path).unwrap_or_else(|| real_path.to_owned());
         Ok(Place { in_root, path: real, device: self.mounts.device(&statx), statx })
+    }
+
+    /// A path of the process's mount namespace as the process itself calls it: from its root. `None` if that lies outside.
+    pub fn own_path(&self, path: &Path) -> Option<PathBuf> {
+        let inside = path.strip_prefix(OsStr::from_bytes(&self.chroot)).ok()?;
+        Some(Path::new("/").join(inside))
     }
 
     /// The first `most` bytes of a regular file.
@@ -92,8 +99,9 @@ impl Root {
                 continue;
             };
             if is_glob(name) {
-                found = found.iter().flat_map(|directory| self.names(directory, name)).collect();
-                found.truncate(MAX_MATCHES);
+                // Lazily: directories that are not needed any more are not read.
+                let names = found.iter().flat_map(|directory| self.names(directory, name));
+                found = names.take(MAX_MATCHES).collect();
             } else {
                 for path in &mut found {
                     path.push(name);

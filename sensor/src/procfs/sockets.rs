@@ -35,6 +35,37 @@ pub struct NetTables {
     pub sockets: HashMap<u64, Socket>,
 }
 
+/// A UDP socket that is bound and has no peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UdpSocket {
+    /// Its inode.
+    pub inode: u64,
+    /// Where it is bound.
+    pub local: (IpAddr, u16),
+}
+
+impl UdpSocket {
+    /// Those that a process can see in its network namespace. What cannot be read is empty.
+    pub fn all(process: &Path) -> Vec<Self> {
+        let read = |name: &str| std::fs::read(process.join("net").join(name)).unwrap_or_default();
+        let mut sockets = Self::parse(&read("udp"));
+        sockets.extend(Self::parse(&read("udp6")));
+        sockets
+    }
+
+    /// From a text in the layout of `/proc/net/udp` (`net/ipv4/udp.c: udp4_format_sock`), whose fields are those of TCP.
+    pub fn parse(text: &[u8]) -> Vec<Self> {
+        let socket = |line: &[u8]| {
+            let fields: Vec<&[u8]> = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty()).collect();
+            let local = endpoint(fields.get(1)?).filter(|(_, port)| *port != 0)?;
+            let (_, peer_port) = endpoint(fields.get(2)?)?;
+            let inode = parse::number(fields.get(9)?).filter(|inode| *inode != 0)?;
+            (peer_port == 0).then_some(Self { inode, local })
+        };
+        text.split(|byte| *byte == b'\n').skip(1).filter_map(socket).collect()
+    }
+}
+
 const AF_UNIX: u16 = 1;
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;

@@ -1,6 +1,7 @@
 //! The servers that run: each has a number, which its lineage carries in the tree and in the kernel.
 
 use crate::event::Watch;
+use bstr::BString;
 use sensor_common::key::ProcessKey;
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,6 +24,8 @@ pub struct Server {
     pub orphaned_boottime_ns: Option<u64>,
     /// When the last process that ran its own program ended; its lineage may live on.
     pub ended_boottime_ns: Option<u64>,
+    /// Its container image or systemd unit; empty if not known.
+    pub unit: String,
     /// Directories that are watched for it.
     pub directories: Vec<Watch>,
 }
@@ -31,8 +34,8 @@ pub struct Server {
 #[derive(Default)]
 pub struct Servers {
     servers: BTreeMap<u32, Server>,
-    /// Watch number to the server it was set for first.
-    watches: HashMap<u32, u32>,
+    /// Watch number to the servers it was set for, the first one first.
+    watches: HashMap<u32, Vec<u32>>,
     last: u32,
     refused: u64,
 }
@@ -57,6 +60,7 @@ impl Servers {
             first_seen_boottime_ns: now,
             orphaned_boottime_ns: None,
             ended_boottime_ns: None,
+            unit: String::new(),
             directories: Vec::new(),
         };
         self.servers.insert(self.last, server);
@@ -69,7 +73,10 @@ impl Servers {
             return false;
         };
         self.servers.remove(&lineage);
-        self.watches.retain(|_, owner| *owner != lineage);
+        self.watches.retain(|_, owners| {
+            owners.retain(|owner| *owner != lineage);
+            !owners.is_empty()
+        });
         true
     }
 
@@ -102,6 +109,13 @@ impl Servers {
         orphaned.map(|server| server.lineage).collect()
     }
 
+    /// Notes the unit or container that a server runs in.
+    pub fn runs_in(&mut self, lineage: u32, unit: &BString) {
+        if let Some(server) = self.servers.get_mut(&lineage) {
+            server.unit = unit.to_string();
+        }
+    }
+
     /// Notes a directory that is now watched for a server.
     pub fn watched(&mut self, lineage: u32, watch: &Watch) {
         let Some(server) = self.servers.get_mut(&lineage) else {
@@ -109,14 +123,22 @@ impl Servers {
         };
         if server.directories.iter().all(|known| known.watch != watch.watch) {
             server.directories.push(watch.clone());
-            self.watches.entry(watch.watch).or_insert(lineage);
+            let owners = self.watches.entry(watch.watch).or_default();
+            if !owners.contains(&lineage) {
+                owners.push(lineage);
+            }
         }
     }
 
-    /// The watch of that number, and the server that it was set for first.
-    pub fn watch(&self, watch: u32) -> Option<(&Server, &Watch)> {
-        let server = self.servers.get(self.watches.get(&watch)?)?;
-        Some((server, server.directories.iter().find(|known| known.watch == watch)?))
+    /// The servers that load from the watch of that number, those that run first.
+    pub fn watchers(&self, watch: u32) -> Vec<(&Server, &Watch)> {
+        let owners = self.watches.get(&watch).map_or(&[][..], Vec::as_slice);
+        let servers = owners.iter().filter_map(|owner| self.servers.get(owner));
+        let mut watchers: Vec<(&Server, &Watch)> = servers
+            .filter_map(|server| Some((server, server.directories.iter().find(|known| known.watch == watch)?)))
+            .collect();
+        watchers.sort_by_key(|(server, _)| server.ended_boottime_ns.is_some());
+        watchers
     }
 
     /// All of them, by number.

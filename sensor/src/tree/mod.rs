@@ -6,6 +6,7 @@
 //! events. It does not know what a server is.
 
 mod ended;
+mod inside;
 mod node;
 
 pub mod lineage;
@@ -13,6 +14,7 @@ pub mod lineage;
 pub use node::{MAX_PREVIOUS, Node, NodeId};
 
 use crate::event::{Body, Event, Exec, Exit, Fork};
+use bstr::BString;
 use sensor_common::key::ProcessKey;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -81,8 +83,11 @@ impl Tree {
                 self.end_unconfirmed(now);
                 Applied::default()
             }
-            Body::File(_) | Body::Net(_) | Body::Watch(_) => Applied { node: self.find(event.process), child: None },
-            Body::Loss(_) | Body::Tick => Applied::default(),
+            Body::Title(title) => Applied { node: self.titled(event, title), child: None },
+            Body::File(_) | Body::Net(_) | Body::Watch(_) | Body::Unit(_) => {
+                Applied { node: self.find(event.process), child: None }
+            }
+            Body::Loss(_) | Body::Tick | Body::Inspected(_) | Body::Remembered(_) => Applied::default(),
         }
     }
 
@@ -139,31 +144,6 @@ impl Tree {
         children
     }
 
-    /// Puts a node, and every descendant of it that is in no lineage, into a lineage; gives those changed. Looks through
-    /// the whole tree, as often as the lineage is deep.
-    pub fn set_lineage(&mut self, id: NodeId, lineage: u32) -> Vec<NodeId> {
-        let mut changed = Vec::new();
-        let mut new = vec![id];
-        while !new.is_empty() {
-            for id in &new {
-                if let Some(node) = self.nodes.get_mut(id) {
-                    node.lineage = lineage;
-                }
-            }
-            let parents: HashSet<NodeId> = new.iter().copied().collect();
-            changed.append(&mut new);
-            new = self
-                .nodes
-                .iter()
-                .filter(|(_, node)| node.lineage == 0)
-                .filter(|(_, node)| self.parent(node).is_some_and(|parent| parents.contains(&parent)))
-                .map(|(child, _)| *child)
-                .collect();
-            new.sort_unstable();
-        }
-        changed
-    }
-
     /// Notes that a process listens on a socket itself.
     pub fn set_listens(&mut self, id: NodeId) {
         if let Some(node) = self.nodes.get_mut(&id) {
@@ -215,6 +195,7 @@ impl Tree {
             image,
             lineage,
             forked_boottime_ns: now,
+            forked_euid: Some(fork.euid),
             missed_fork: false,
             ..blank(fork.child, now)
         });
@@ -263,9 +244,17 @@ impl Tree {
         if stale || node.missed_fork && node.exec_boottime_ns.is_none() {
             node.image = Some(Arc::new(exec.clone()));
         }
+        // procfs shows the arguments as they are now.
+        node.title = Some(BString::from(bstr::join(" ", &exec.argv)));
         if !node.parent_key.is_some() {
             node.parent_key = exec.parent;
         }
+        Some(id)
+    }
+
+    fn titled(&mut self, event: &Event, title: &BString) -> Option<NodeId> {
+        let id = self.find(event.process)?;
+        self.nodes.get_mut(&id)?.title = Some(title.clone());
         Some(id)
     }
 
@@ -375,6 +364,8 @@ fn blank(key: ProcessKey, now: u64) -> Node {
         exec_boottime_ns: None,
         exited_boottime_ns: None,
         exit_code: None,
+        forked_euid: None,
+        title: None,
         listens: false,
         missed_fork: true,
         confirmed_boottime_ns: now,

@@ -1,6 +1,7 @@
 //! One process in the tree.
 
 use crate::event::Exec;
+use bstr::BString;
 use sensor_common::key::ProcessKey;
 use std::sync::Arc;
 
@@ -34,6 +35,10 @@ pub struct Node {
     pub exited_boottime_ns: Option<u64>,
     /// As `wait(2)` gives it.
     pub exit_code: Option<u32>,
+    /// Its effective user when it was forked, if that was seen.
+    pub forked_euid: Option<u32>,
+    /// What it has written over its arguments, when that was last read.
+    pub title: Option<BString>,
     /// It listens on a socket itself.
     pub listens: bool,
     /// Known from exec, procfs or a child only: its fork was not seen.
@@ -48,6 +53,12 @@ impl Node {
     /// Whether it still runs.
     pub const fn is_live(&self) -> bool {
         self.exited_boottime_ns.is_none()
+    }
+
+    /// Its effective user as far as that is known: at its latest exec, else at its fork.
+    pub fn effective_user(&self) -> Option<u32> {
+        let executed = self.image.as_ref().filter(|_| self.has_executed() || self.forked_euid.is_none());
+        executed.map(|image| image.euid).or(self.forked_euid)
     }
 
     /// Whether it has run a program of its own since it was forked.

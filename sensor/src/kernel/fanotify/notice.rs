@@ -92,6 +92,7 @@ pub fn events(directory: &Marked, way: Option<&Path>, name: &CStr, mask: u64, pi
             watch_depth: directory.depth + 1,
             device: stat.as_ref().map_or(0, |stat| kernel_device(stat.st_dev)),
             inode: stat.as_ref().map_or(0, |stat| stat.st_ino),
+            generation: 0,
             flags,
             mode,
             owner: stat.as_ref().map_or(0, |stat| stat.st_uid),

