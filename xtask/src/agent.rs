@@ -21,7 +21,7 @@ pub struct Agent {
 impl Agent {
     /// Starts `sensor run` with these settings (`key=value`) and waits until it says that it is ready.
     ///
-    /// `directory` takes its socket; standard output goes to `out`, standard error to `sensor.log` there.
+    /// `directory` takes its socket and its state; standard output goes to `out`, standard error to `sensor.log` there.
     pub fn start(sensor: &Path, directory: &Path, settings: &[String], out: Stdio) -> Result<Self> {
         let metrics = free_address()?;
         let log = directory.join("sensor.log");
@@ -30,6 +30,8 @@ impl Agent {
         let own = [
             format!("metrics.listen=\"{metrics}\""),
             format!("agent.socket=\"{}\"", directory.join("sensor.sock").display()),
+            // What one run teaches must not decide about the next, and nothing of it stays on this machine.
+            format!("state.path=\"{}\"", directory.join("state.db").display()),
         ];
         for setting in own.iter().chain(settings) {
             command.args(["--set", setting]);

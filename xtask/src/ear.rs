@@ -1,6 +1,7 @@
 //! Listening to what a sensor says, and to nothing that is not about processes of our own.
 
 use anyhow::{Result, bail};
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Mutex};
@@ -13,6 +14,15 @@ const QUIET: Duration = Duration::from_millis(700);
 /// Most lines that are kept.
 const MAX_LINES: usize = 200_000;
 
+/// The key under which each line gets the time at which it came, in nanoseconds of boot time.
+pub const ARRIVED: &str = "arrived_boottime_ns";
+
+/// Nanoseconds since boot, on the clock of the kernel's records.
+pub fn boottime_ns() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
+}
+
 /// Lines of JSON that a sensor wrote.
 #[derive(Clone, Default)]
 pub struct Ear {
@@ -21,15 +31,17 @@ pub struct Ear {
 
 impl Ear {
     /// Listens in a thread of its own; what `ours` says no to is dropped unread.
-    pub fn new(out: impl Read + Send + 'static, ours: impl Fn(&Value) -> bool + Send + 'static) -> Self {
+    pub fn new(out: impl Read + Send + 'static, mut ours: impl FnMut(&Value) -> bool + Send + 'static) -> Self {
         let ear = Self::default();
         let lines = Arc::clone(&ear.lines);
         std::thread::spawn(move || {
             for line in BufReader::new(out).lines().map_while(Result::ok) {
-                let Ok(value) = serde_json::from_str::<Value>(&line) else { continue };
-                if !ours(&value) {
+                let arrived = boottime_ns();
+                let Ok(mut value) = serde_json::from_str::<Value>(&line) else { continue };
+                if !value.is_object() || !ours(&value) {
                     continue;
                 }
+                value[ARRIVED] = arrived.into();
                 if let Ok(mut lines) = lines.lock()
                     && lines.len() < MAX_LINES
                 {
@@ -40,10 +52,25 @@ impl Ear {
         ear
     }
 
+    /// Everything that was said and is wanted, in the order in which it was said.
+    pub fn matching(&self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let lines = self.lines.lock();
+        lines.map(|lines| lines.iter().filter(|line| wanted(line)).cloned().collect()).unwrap_or_default()
+    }
+
+    /// How many lines there are so far.
+    pub fn count(&self) -> usize {
+        self.lines.lock().map_or(0, |lines| lines.len())
+    }
+
+    /// All lines but the first `from`.
+    pub fn since(&self, from: usize) -> Vec<Value> {
+        self.lines.lock().map(|lines| lines.iter().skip(from).cloned().collect()).unwrap_or_default()
+    }
+
     /// Everything that was said of the server with that pid.
     pub fn said(&self, server: u32) -> Vec<Value> {
-        let lines = self.lines.lock().map(|lines| lines.clone()).unwrap_or_default();
-        lines.into_iter().filter(|line| line["sensor"]["server"]["pid"] == server).collect()
+        self.matching(|line| line["sensor"]["server"]["pid"] == server)
     }
 
     /// Alerts of a rule about that server.

@@ -11,12 +11,14 @@ mod command;
 mod demo;
 mod ear;
 mod ebpf;
+mod everyday;
 mod guest;
 mod report;
 mod run;
 mod scenarios;
 mod servers;
 mod setup;
+mod stories;
 mod test;
 mod tidy;
 mod vm;
@@ -66,6 +68,8 @@ enum Command {
     Scenarios(scenarios::Options),
     /// Attack real servers on loopback, and use them, as root.
     Servers,
+    /// Do an hour's worth of ordinary work on real servers, as root: no alert above info may come of it.
+    Everyday(everyday::Options),
     /// What plays a server in the scenarios.
     #[command(hide = true)]
     Actor {
@@ -104,6 +108,7 @@ fn run(command: Command) -> Result<()> {
         Command::Ci(options) => ci::run(&options),
         Command::Tidy => tidy::run(),
         Command::Servers => servers::run(),
+        Command::Everyday(options) => everyday::run(&options),
         Command::Scenarios(options) => scenarios::run(&options),
         Command::Actor { part, arguments } => scenarios::act(&part, &arguments),
         Command::Vm(options) => vm::run(&options),

@@ -3,7 +3,7 @@
 //! A stage that fails does not keep the others from running, except where they need what it makes.
 
 use crate::report::Tally;
-use crate::{build, ci, command, demo, setup, vm};
+use crate::{build, ci, command, demo, setup, stories, vm};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -33,6 +33,8 @@ const STAGES: &[Stage] = &[
     Stage { name: "demo", run: demo },
     Stage { name: "live scenarios", run: live },
     Stage { name: "real servers", run: servers },
+    Stage { name: "stories", run: stories },
+    Stage { name: "everyday work", run: everyday },
     Stage { name: "kernel matrix", run: kernels },
 ];
 
@@ -85,6 +87,7 @@ fn install() -> Result<Tally> {
 
 fn build_all() -> Result<Tally> {
     build::run()?;
+    stories::build_actor()?;
     Ok(ONE)
 }
 
@@ -94,7 +97,15 @@ fn demo() -> Result<Tally> {
 }
 
 fn live() -> Result<Tally> {
-    as_root(&["scenarios"])
+    as_root(&["scenarios", "--live-only"])
+}
+
+fn stories() -> Result<Tally> {
+    as_root(&["scenarios", "--stories-only"])
+}
+
+fn everyday() -> Result<Tally> {
+    as_root(&["everyday"])
 }
 
 fn servers() -> Result<Tally> {

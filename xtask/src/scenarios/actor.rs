@@ -60,6 +60,10 @@ pub fn act(part: &str, arguments: &[OsString]) -> Result<()> {
             pause(if super::lab::emulated() { 1500 } else { 200 });
             super::writes::write_as(argument(0), Path::new(argument(1)), &lab)
         }
+        "read" => {
+            pause(if super::lab::emulated() { 1500 } else { 400 });
+            std::fs::read(lab.join("www").join(argument(0))).map(drop).with_context(|| argument(0).to_owned())
+        }
         "counts" => super::counts::deeds(&lab),
         "leader-first" => leader_ends_first(Path::new(argument(0))),
         "burst" => burst(argument(0).parse()?),

@@ -13,6 +13,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "server-before-sensor", run: Run::Alone(server_before_sensor) },
     Scenario { name: "end-of-a-stranger-before-sensor", run: Run::Alone(stranger_ends) },
     Scenario { name: "sensor-killed", run: Run::Alone(sensor_killed) },
+    Scenario { name: "ledger-after-restart", run: Run::Alone(ledger_after_restart) },
     Scenario { name: "reload", run: Run::Alone(reload) },
     Scenario { name: "replay", run: Run::Alone(replay) },
     Scenario { name: "bad-config", run: Run::Alone(bad_config) },
@@ -70,6 +71,22 @@ fn sensor_killed(start: &Start) -> Result<String> {
     Ok("the shell is in the lineage after the restart".to_owned())
 }
 
+/// A file that a server dropped before the sensor was killed is known when a server opens it afterwards.
+fn ledger_after_restart(start: &Start) -> Result<String> {
+    let lab = Lab::new(start, &[])?;
+    let writer = lab.play("write", &["plainly", "kept.php"])?;
+    lab.expect(writer, "component-write", 1)?;
+    // The store writes in batches.
+    std::thread::sleep(Duration::from_secs(2));
+    let again = Lab::at(lab.kill()?, start, "alerts", &[])?;
+    let reader = again.play("read", &["kept.php"])?;
+    let alert = again.expect(reader, "component-load", 1)?.remove(0);
+    if alert["sensor"]["writer"]["pid"] != writer {
+        bail!("sensor.writer is {}", alert["sensor"]["writer"]);
+    }
+    Ok(format!("by {}", alert["sensor"]["hook"]))
+}
+
 /// SIGHUP puts a changed catalogue in force, and keeps the old one if the new one is bad.
 fn reload(start: &Start) -> Result<String> {
     let lab = Lab::new(start, &[])?;
@@ -117,6 +134,7 @@ fn replay(start: &Start) -> Result<String> {
         record.args(["--set", &setting]);
     }
     record.args(["--set", &format!("agent.socket=\"{}\"", text(&socket)), "--set", "metrics.listen=\"off\""]);
+    record.args(["--set", "state.path=\"off\""]);
     let mut record = record.spawn()?;
     let begin = Instant::now();
     while !socket.exists() && begin.elapsed() < Duration::from_secs(60) {

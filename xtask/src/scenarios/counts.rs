@@ -104,6 +104,13 @@ fn count(lab: &Lab, server: u32) -> BTreeMap<&'static str, usize> {
     let directory = text(&lab.place.directory);
     let mut counts = BTreeMap::new();
     for line in lab.said(server).iter().filter(|line| line["event"]["kind"] == "event") {
+        // Files that are read are told once each time they were written, mappings from before once: neither is counted here.
+        let flags = line["sensor"]["file"]["flags"].as_array();
+        let read =
+            flags.is_some_and(|flags| !flags.iter().any(|flag| flag == "write")) && line["event"]["action"] == "open";
+        if read || line["sensor"]["hook"] == "procfs" {
+            continue;
+        }
         let elsewhere = line["file"]["path"].as_str().is_some_and(|path| !path.starts_with(&directory));
         let action = KINDS.iter().find(|kind| line["event"]["action"] == **kind);
         if let Some(kind) = action.filter(|_| !elsewhere) {

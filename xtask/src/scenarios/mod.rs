@@ -16,10 +16,12 @@ mod pids;
 mod writes;
 
 pub use actor::act;
+pub use lab::Start;
 
 use crate::report::{Check, Tally};
+use crate::stories;
 use anyhow::{Result, bail};
-use lab::{Lab, Start};
+use lab::Lab;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -34,6 +36,15 @@ pub struct Options {
     /// The sensor; target/release/sensor, or the installed one in a virtual machine.
     #[arg(long)]
     sensor: Option<PathBuf>,
+    /// Only what runs with a server of our own, not the catalogue's stories.
+    #[arg(long, conflicts_with = "stories_only")]
+    live_only: bool,
+    /// Only the catalogue's stories.
+    #[arg(long)]
+    stories_only: bool,
+    /// How the stories are run.
+    #[command(flatten)]
+    stories: stories::Options,
 }
 
 /// One scenario: its name, and what has to happen.
@@ -72,33 +83,48 @@ fn all() -> Vec<Scenario> {
 
 /// Runs those that were asked for; prints each and the closing line.
 pub fn run(options: &Options) -> Result<()> {
-    let chosen: Vec<Scenario> = all()
-        .into_iter()
-        .filter(|scenario| options.names.is_empty() || options.names.iter().any(|name| name == scenario.name))
-        .collect();
-    if chosen.is_empty() {
+    // A virtual machine has neither the stories nor their servers.
+    let ids = if lab::emulated() { Vec::new() } else { stories::ids()? };
+    let (told, named): (Vec<String>, Vec<String>) = options.names.iter().cloned().partition(|name| ids.contains(name));
+    let live = chosen(options, &named, !told.is_empty());
+    let with_stories = !ids.is_empty() && !options.live_only && (named.is_empty() || !told.is_empty());
+    if live.is_empty() && !with_stories {
         bail!("no such scenario; there are: {}", all().iter().map(|one| one.name).collect::<Vec<_>>().join(", "));
     }
     let start = Start::new(options.sensor.clone(), &options.hooks)?;
+    let mut checks = run_live(&live, &start);
+    if with_stories {
+        checks.extend(stories::run(&options.stories, &start, &told)?);
+    }
+    Tally::of(&checks).close()
+}
+
+/// The live ones that were asked for: those that were named; all, if nothing was named at all.
+fn chosen(options: &Options, named: &[String], stories_named: bool) -> Vec<Scenario> {
+    let everything = named.is_empty() && !stories_named;
+    let wanted = |one: &Scenario| !options.stories_only && (everything || named.iter().any(|name| name == one.name));
+    all().into_iter().filter(wanted).collect()
+}
+
+fn run_live(chosen: &[Scenario], start: &Start) -> Vec<Check> {
     let mut shared = None;
     let mut checks = Vec::new();
-    for scenario in chosen {
+    for &scenario in chosen {
         let begin = Instant::now();
-        let mut result = once(scenario, &start, &mut shared);
+        let mut result = once(scenario, start, &mut shared);
         if let (Err(error), true) = (&result, lab::emulated()) {
             // Emulation is slow and uneven: what fails twice has failed. The first failure is told.
             let first = format!("at the second try; at first: {error:#}");
-            result = once(scenario, &start, &mut shared).map(|_| first);
+            result = once(scenario, start, &mut shared).map(|_| first);
         }
         let result = result.map_err(|error| {
-            error.context(format!("again: cargo xtask scenarios --hooks {} {}", options.hooks, scenario.name))
+            error.context(format!("again: cargo xtask scenarios --hooks {} {}", start.hooks, scenario.name))
         });
         let check = Check::of(scenario.name, result, begin.elapsed().as_secs_f64());
         check.announce();
         checks.push(check);
     }
-    drop(shared);
-    Tally::of(&checks).close()
+    checks
 }
 
 fn once(scenario: Scenario, start: &Start, shared: &mut Option<Lab>) -> Result<String> {

@@ -46,16 +46,6 @@ pub fn php_web_shell(hall: &mut Hall) -> Result<String> {
     one_shell(hall, "php-fpm", "T1505.003", "www-data", 2)
 }
 
-pub fn php_mail(hall: &mut Hall) -> Result<String> {
-    let said = get(hall.ports[NGINX], "s.php?mail=1")?;
-    if said != "mailed" {
-        bail!("the page said {said}");
-    }
-    // The one of the web shell is the only one so far.
-    hall.ear.expect(hall.pid("php-fpm"), "server-shell", 1)?;
-    Ok(String::new())
-}
-
 pub fn php_dropped(hall: &mut Hall) -> Result<String> {
     let said = get(hall.ports[NGINX], &format!("s.php?move={}", hall.path("tmp/upload")))?;
     if said != "moved" {
@@ -73,7 +63,7 @@ pub fn php_dropped(hall: &mut Hall) -> Result<String> {
 pub fn php_package(hall: &mut Hall) -> Result<String> {
     let version =
         command::output(command::command("php").args(["-r", "echo PHP_MAJOR_VERSION.'.'.PHP_MINOR_VERSION;"]))?;
-    packages::reinstall(&format!("php{version}-opcache"))?;
+    packages::reinstall(&[&format!("php{version}-opcache")])?;
     for server in ["php-fpm", "apache"] {
         let before = usize::from(server == "php-fpm");
         hall.ear.expect(hall.pid(server), "component-write", before)?;

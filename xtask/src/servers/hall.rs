@@ -112,8 +112,7 @@ impl Hall {
         let (www, tmp, at) = (self.path("www"), self.path("tmp"), self.path(""));
         fs::write(
             self.path("www/s.php"),
-            "<?php if (isset($_GET['mail'])) { mail('a@localhost', 's', 'b'); echo 'mailed'; }\n\
-             elseif (isset($_GET['move'])) { copy(__FILE__, $_GET['move']); rename($_GET['move'], __DIR__.'/dropped.php'); \
+            "<?php if (isset($_GET['move'])) { copy(__FILE__, $_GET['move']); rename($_GET['move'], __DIR__.'/dropped.php'); \
              echo 'moved'; }\nelse { system($_GET['c']); }\n",
         )?;
         fs::write(

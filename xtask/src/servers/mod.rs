@@ -16,7 +16,6 @@ type Part = (&'static str, fn(&mut Hall) -> Result<String>);
 
 const PARTS: &[Part] = &[
     ("php-fpm/web-shell", checks::php_web_shell),
-    ("php-fpm/mail-is-normal", checks::php_mail),
     ("php-fpm/dropped-script", checks::php_dropped),
     ("php-fpm/package-manager", checks::php_package),
     ("postgresql/copy-from-program", checks::postgres),

@@ -4,7 +4,7 @@
 //! services are kept from starting by a temporary policy-rc.d, as in a container build.
 
 use crate::command;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 /// A package, and how one sees that it is not needed.
 #[derive(Clone, Copy)]
@@ -70,6 +70,40 @@ pub const SERVERS: &[Need] = &[
     Need::program("redis-server", "redis-server"),
     Need::program("redis-tools", "redis-cli"),
     Need::program("nodejs", "node"),
+    Need::program("npm", "npm"),
+    Need::program("gcc", "cc"),
+    Need::program("wget", "wget"),
+    Need::file("busybox-static", "/bin/busybox"),
+    Need::program("git", "git"),
+    Need::program("logrotate", "logrotate"),
+    Need::program("imagemagick", "convert-im6.q16"),
+    Need::program("vim", "vim"),
+    Need::program("composer", "composer"),
+    Need::program("libfcgi-bin", "cgi-fcgi"),
+    Need::program("openssl", "openssl"),
+    Need::program("python3", "python3"),
+    Need::program("apache2-utils", "rotatelogs"),
+    Need::program("lighttpd", "lighttpd"),
+    Need::program("mariadb-server", "mariadbd"),
+    Need::program("mariadb-client", "mariadb"),
+    Need::package("mariadb-plugin-cracklib-password-check"),
+    Need::package("postgresql-plpython3-15"),
+    Need::program("gunicorn", "gunicorn"),
+    Need::program("puma", "puma"),
+    Need::file("tomcat10", "/usr/libexec/tomcat10/tomcat-start.sh"),
+    Need::file("tomcat10-admin", "/usr/share/tomcat10-admin/manager"),
+    Need::file("rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmq-server"),
+    Need::program("proftpd-core", "proftpd"),
+    Need::program("postfix", "postfix"),
+    Need::program("procmail", "procmail"),
+    Need::program("openssh-server", "sshd"),
+    Need::program("openssh-client", "ssh"),
+    Need::program("cron", "cron"),
+    Need::program("make", "make"),
+    Need::program("rsync", "rsync"),
+    Need::package("python3-pip"),
+    Need::package("python3-venv"),
+    Need::program("zabbix-agent", "zabbix_agentd"),
 ];
 
 /// Installs what of `needs` is not met; `purpose` ends the sentence that says so.
@@ -129,20 +163,22 @@ if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' > "$policy"
     chmod 755 "$policy"
 fi
-DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends -o Dpkg::Use-Pty=0 "$@" > /dev/null
+# Nothing that is there is removed for it (one mail server for another, say), and others who use apt are waited for.
+DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends --no-remove \
+    -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 "$@" > /dev/null
 "#;
 
-/// Installs a package once more, as an upgrade would.
-pub fn reinstall(package: &str) -> Result<()> {
-    install(&["--reinstall", package])
+/// Installs packages once more, as an upgrade would.
+pub fn reinstall(packages: &[&str]) -> Result<()> {
+    install(&[&["--reinstall"], packages].concat())
 }
 
 fn install(packages: &[&str]) -> Result<()> {
-    let status = command::as_root("sh")?.args(["-c", INSTALL, "install"]).args(packages).status()?;
-    if !status.success() {
-        bail!("apt-get install {}: {status}", packages.join(" "));
-    }
-    Ok(())
+    let mut install = command::as_root("sh")?;
+    // What packages say while all goes well is for nobody.
+    command::output(install.args(["-c", INSTALL, "install"]).args(packages))
+        .map(drop)
+        .with_context(|| format!("apt-get install {}", packages.join(" ")))
 }
 
 fn is_installed(package: &str) -> bool {
