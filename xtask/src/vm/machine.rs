@@ -64,8 +64,9 @@ fn qemu(kernel: &Kernel, image: &Path, mode: Mode) -> Command {
         .arg(kernel.image())
         .arg("-initrd")
         .arg(image)
-        // A kernel that hangs says where, and ends the machine.
-        .args(["-append", "console=ttyS0 quiet panic=-1 softlockup_panic=1"]);
+        // A kernel that hangs says where, and ends the machine. Not before two minutes: a host that is busy, or stopped
+        // for a while, must not pass for a kernel that hangs.
+        .args(["-append", "console=ttyS0 quiet panic=-1 softlockup_panic=1 watchdog_thresh=60"]);
     qemu
 }
 
