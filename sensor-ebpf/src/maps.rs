@@ -8,7 +8,9 @@ use aya_ebpf::{
 use sensor_common::{
     file::{FileKey, FileNote, WatchKey},
     losses::LOSS_COUNTERS,
-    settings::{MAX_NOTED_FILES, MAX_PENDING_CONNECTS, MAX_PROCESSES, MAX_WATCHES, NOTE_SLOTS, ProcessEntry, WATCH_WORDS},
+    settings::{
+        MAX_NOTED_FILES, MAX_PENDING_CONNECTS, MAX_PROCESSES, MAX_WATCHES, NOTE_SLOTS, ProcessEntry, WATCH_WORDS,
+    },
 };
 
 /// fork, exec, exit. The agent sets the size; full: `ring_full` is counted and the record dropped.
