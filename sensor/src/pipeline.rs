@@ -122,6 +122,7 @@ pub struct Core {
     pub recent: Recent,
     settings: Settings,
     detectors: Detectors,
+    programs: classify::Programs,
     held: telling::Held,
     handoffs: handoff::Handoffs,
     sequence: u64,
@@ -141,6 +142,7 @@ impl Core {
             incidents: Incidents::default(),
             recent: Recent::default(),
             detectors: Detectors::new(settings.learning_hours),
+            programs: classify::Programs::default(),
             held: telling::Held::default(),
             handoffs: handoff::Handoffs::default(),
             sequence: 0,
@@ -192,6 +194,7 @@ impl Core {
     /// Puts another catalogue and other exceptions in force. Servers that run stay what they were taken for.
     pub fn reconfigure(&mut self, catalogue: Arc<Catalogue>, exceptions: Vec<Exception>) {
         self.exception_hits = vec![0; exceptions.len()];
+        self.programs = classify::Programs::default();
         self.settings.catalogue = catalogue;
         self.settings.exceptions = exceptions;
     }

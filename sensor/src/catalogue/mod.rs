@@ -107,6 +107,11 @@ impl Catalogue {
         known.max_by_key(|server| (!server.generic, !server.platform, server.program.needs_more_than_exe()))
     }
 
+    /// Whether a program of that path can be some server, whatever it was started with.
+    pub fn may_be_server(&self, executable: &[u8]) -> bool {
+        self.servers.values().any(|server| pattern::any(&server.program.exe, executable))
+    }
+
     /// The server of that id.
     pub fn server(&self, id: &str) -> Option<&ServerKind> {
         self.servers.get(id)

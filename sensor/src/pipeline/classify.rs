@@ -2,10 +2,36 @@
 //! procfs, or listens.
 
 use super::{Core, Outcome, Request};
+use crate::catalogue::Catalogue;
 use crate::detect::Standing;
 use crate::event::{Body, Event, Exec, Net};
 use crate::tree::{Applied, NodeId};
+use bstr::BString;
 use sensor_common::record::Kind;
+use std::collections::HashMap;
+
+/// Most programs of which is remembered whether they can be servers.
+const MAX_PROGRAMS: usize = 4096;
+
+/// Which programs can be servers at all: most that begin cannot, and are told by their path alone.
+#[derive(Default)]
+pub struct Programs {
+    known: HashMap<BString, bool>,
+}
+
+impl Programs {
+    fn may_be_server(&mut self, catalogue: &Catalogue, executable: &BString) -> bool {
+        if let Some(known) = self.known.get(executable) {
+            return *known;
+        }
+        if self.known.len() >= MAX_PROGRAMS {
+            self.known.clear();
+        }
+        let known = catalogue.may_be_server(executable);
+        self.known.insert(executable.clone(), known);
+        known
+    }
+}
 
 impl Core {
     pub(super) fn classify(&mut self, event: &Event, applied: Applied, outcome: &mut Outcome) {
@@ -92,7 +118,11 @@ impl Core {
         let Some(image) = node.image.clone() else {
             return;
         };
-        let Some(kind) = self.settings.catalogue.identify(&image, node.listens) else {
+        let (listens, catalogue) = (node.listens, std::sync::Arc::clone(&self.settings.catalogue));
+        if !self.programs.may_be_server(&catalogue, &image.executable) {
+            return;
+        }
+        let Some(kind) = catalogue.identify(&image, listens) else {
             return;
         };
         let (key, kind_id) = (node.key, kind.id.clone());
