@@ -7,6 +7,7 @@
 //! package. Normal: what package managers and deployers wrote, what a person edited in a session (scripts), what the server
 //! deployed or made itself.
 
+use super::bounded::Once;
 use super::story::{Standing, process};
 use super::{Context, Detector, Finding, Severity};
 use crate::catalogue::ComponentKind;
@@ -17,7 +18,7 @@ use crate::tree::NodeId;
 use bstr::BString;
 use sensor_common::file::file_flags;
 use sensor_common::record::Kind;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::BTreeMap;
 
 /// Most questions that are open, and files that were told or asked about.
 const MAX_OPEN: usize = 1024;
@@ -29,8 +30,7 @@ const ANSWER_NS: u64 = 60_000_000_000;
 #[derive(Default)]
 pub struct ComponentLoad {
     open: BTreeMap<u64, Event>,
-    seen: HashSet<Seen>,
-    order: VecDeque<Seen>,
+    seen: Once<Seen, MAX_REMEMBERED>,
     /// Questions to be asked: for the pipeline to take.
     pub questions: Vec<Question>,
     last: u64,
@@ -145,17 +145,7 @@ impl ComponentLoad {
 
     /// Once for a server's lineage and a file, until it is written again.
     fn first(&mut self, lineage: u32, file: &File, written: u64) -> bool {
-        let once = (lineage, file.device, file.inode, written);
-        if !self.seen.insert(once) {
-            return false;
-        }
-        self.order.push_back(once);
-        if self.order.len() > MAX_REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.seen.remove(&oldest);
-        }
-        true
+        self.seen.first((lineage, file.device, file.inode, written))
     }
 
     /// A module that nobody is known to have dropped: package databases may know better. Asked of what lies below the

@@ -9,6 +9,7 @@
 //! One finding for a file and a writer.
 
 use super::author::Author;
+use super::bounded::Once;
 use super::placement::{Placement, Target};
 use super::story::{Standing, process};
 use super::{Context, Detector, Finding};
@@ -17,7 +18,6 @@ use bstr::{BString, ByteSlice};
 use sensor_common::file::file_flags;
 use sensor_common::key::ProcessKey;
 use sensor_common::record::Kind;
-use std::collections::{HashSet, VecDeque};
 
 /// Most writer-and-file pairs that are remembered.
 const MAX_TOLD: usize = 16_384;
@@ -40,25 +40,14 @@ impl ComponentWrite {
 /// Which writer's files were told.
 #[derive(Default)]
 pub struct Told {
-    told: HashSet<(ProcessKey, BString)>,
-    order: VecDeque<(ProcessKey, BString)>,
+    told: Once<(ProcessKey, BString), MAX_TOLD>,
 }
 
 impl Told {
     /// Whether it is the first finding of that writer about that file.
     pub fn first(&mut self, finding: &Finding) -> bool {
         let path = finding.file.as_ref().map(|file| file.path.clone()).unwrap_or_default();
-        let pair = (finding.story, path);
-        if !self.told.insert(pair.clone()) {
-            return false;
-        }
-        if self.order.len() >= MAX_TOLD
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.told.remove(&oldest);
-        }
-        self.order.push_back(pair);
-        true
+        self.told.first((finding.story, path))
     }
 }
 

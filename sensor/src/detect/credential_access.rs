@@ -5,12 +5,14 @@
 //! handed over, and secrets in environment variables. Normal: what the catalogue says that the server reads itself; its
 //! own program reading any other is told at medium.
 
+use super::bounded::Once;
 use super::story::{Standing, process};
 use super::{Context, Detector, Finding, Severity, Technique};
 use crate::catalogue::ExecPolicy;
 use crate::event::{Body, Event};
+use crate::ledger::FileId;
 use sensor_common::file::file_flags;
-use std::collections::{HashSet, VecDeque};
+use sensor_common::key::ProcessKey;
 
 /// Most readings that are remembered, so that each story and file is told once.
 const MAX_TOLD: usize = 4096;
@@ -18,8 +20,7 @@ const MAX_TOLD: usize = 4096;
 /// The detector's memory.
 #[derive(Default)]
 pub struct CredentialAccess {
-    told: HashSet<(u32, u64, u32, u64)>,
-    order: VecDeque<(u32, u64, u32, u64)>,
+    told: Once<(ProcessKey, FileId), MAX_TOLD>,
 }
 
 impl CredentialAccess {
@@ -36,15 +37,8 @@ impl CredentialAccess {
         }
         let severity = if standing.own { Severity::Medium } else { Severity::High };
         let story = standing.story();
-        let once = (story.tgid, story.start_boottime_ns, file.device, file.inode);
-        if !self.told.insert(once) {
+        if !self.told.first((story, (file.device, file.inode))) {
             return None;
-        }
-        self.order.push_back(once);
-        if self.order.len() > MAX_TOLD
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.told.remove(&oldest);
         }
         let mut finding = Finding::new(Detector::CredentialAccess, severity, event, id, standing.node)
             .because(format!(

@@ -5,6 +5,7 @@
 //! normal. None knows a particular tool, address or file of an attacker: facts about products are the catalogue's.
 
 mod author;
+mod bounded;
 mod commands;
 mod component_load;
 mod component_write;

@@ -5,6 +5,7 @@
 //! Cannot see: a shell whose input and output a relay copies over pipes. Normal: servers that hand connections to programs
 //! as their trade.
 
+use super::bounded::{Bounded, Once};
 use super::story::{Standing, described, process};
 use super::{Context, Detector, Finding, Severity};
 use crate::catalogue::{ExecPolicy, Suspicion, suspicion};
@@ -12,7 +13,6 @@ use crate::event::{Body, Descriptor, Event, Net};
 use crate::tree::NodeId;
 use sensor_common::key::ProcessKey;
 use sensor_common::record::Kind;
-use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 
 /// Most processes whose connections, and stories that were told, are remembered.
@@ -21,10 +21,8 @@ const MAX_REMEMBERED: usize = 4096;
 /// The detector's memory.
 #[derive(Default)]
 pub struct ReverseShell {
-    connected: HashMap<ProcessKey, (IpAddr, u16)>,
-    order: VecDeque<ProcessKey>,
-    told: HashSet<ProcessKey>,
-    told_order: VecDeque<ProcessKey>,
+    connected: Bounded<ProcessKey, (IpAddr, u16), MAX_REMEMBERED>,
+    told: Once<ProcessKey, MAX_REMEMBERED>,
 }
 
 impl ReverseShell {
@@ -35,7 +33,9 @@ impl ReverseShell {
             Body::Net(net) if net.operation == Kind::Connect => self.connects(event, id, net, context),
             _ => None,
         }?;
-        self.first(finding.process, context).then_some(finding)
+        // One finding a process.
+        let process = context.tree.node(finding.process)?.key;
+        self.told.first(process).then_some(finding)
     }
 
     fn executed(&self, event: &Event, id: NodeId, context: &Context<'_>) -> Option<Finding> {
@@ -66,7 +66,7 @@ impl ReverseShell {
         if standing.own {
             return None;
         }
-        self.remember(standing.node.key, peer);
+        self.connected.set(standing.node.key, peer);
         if suspicion(standing.image.executable.as_ref()) != Some(Suspicion::Shell) {
             return None;
         }
@@ -78,34 +78,6 @@ impl ReverseShell {
         let mut finding = finding(event, id, &standing, why, Some(peer));
         finding.net = Some(net.clone());
         Some(finding)
-    }
-
-    fn remember(&mut self, process: ProcessKey, peer: (IpAddr, u16)) {
-        if self.connected.insert(process, peer).is_none() {
-            self.order.push_back(process);
-            if self.order.len() > MAX_REMEMBERED
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.connected.remove(&oldest);
-            }
-        }
-    }
-
-    /// One finding a process.
-    fn first(&mut self, id: NodeId, context: &Context<'_>) -> bool {
-        let Some(key) = context.tree.node(id).map(|node| node.key) else {
-            return false;
-        };
-        if !self.told.insert(key) {
-            return false;
-        }
-        self.told_order.push_back(key);
-        if self.told_order.len() > MAX_REMEMBERED
-            && let Some(oldest) = self.told_order.pop_front()
-        {
-            self.told.remove(&oldest);
-        }
-        true
     }
 }
 

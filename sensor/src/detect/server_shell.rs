@@ -9,6 +9,7 @@
 //! does first (dash runs `sh -c id` as two processes, bash in place), so that the alert names that; at most
 //! [`WAIT_NS`]. What the same story does later is counted, not reported again.
 
+use super::bounded::Bounded;
 use super::commands::{downloads_and_runs, hidden_or_temporary, reads_commands, runs_script};
 use super::story::{Standing, described};
 use super::{Context, Detector, Finding, Severity};
@@ -16,7 +17,7 @@ use crate::catalogue::{ExecPolicy, Suspicion, suspicion};
 use crate::event::{Body, Event, Exec};
 use crate::tree::NodeId;
 use sensor_common::key::ProcessKey;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 /// How long a shell waits for its first command.
 pub const WAIT_NS: u64 = 12_000_000;
@@ -29,8 +30,7 @@ const MAX_WAITING: usize = 1024;
 #[derive(Default)]
 pub struct ServerShell {
     waiting: VecDeque<Waiting>,
-    told: HashMap<ProcessKey, Severity>,
-    order: VecDeque<ProcessKey>,
+    told: Bounded<ProcessKey, Severity, MAX_STORIES>,
 }
 
 struct Waiting {
@@ -73,11 +73,10 @@ impl ServerShell {
         let Some((severity, reason)) = judge(&standing) else {
             return Vec::new();
         };
-        match self.told.get_mut(&standing.story()) {
-            Some(told) if severity <= *told => return self.first_command(event, id, &standing),
-            Some(told) => *told = severity,
-            None => self.remember(standing.story(), severity),
+        if self.told.get(&standing.story()).is_some_and(|told| severity <= *told) {
+            return self.first_command(event, id, &standing);
         }
+        self.told.set(standing.story(), severity);
         let finding = finding(event, id, &standing, severity, reason);
         let waits = suspicion(exec.executable.as_ref()) == Some(Suspicion::Shell);
         if waits && self.waiting.len() < MAX_WAITING {
@@ -102,16 +101,6 @@ impl ServerShell {
         finding.time_boottime_ns = event.time_boottime_ns;
         finding.why.push(format!("The shell then ran {}.", described(standing.image)));
         vec![finding]
-    }
-
-    fn remember(&mut self, story: ProcessKey, severity: Severity) {
-        if self.order.len() >= MAX_STORIES
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.told.remove(&oldest);
-        }
-        self.told.insert(story, severity);
-        self.order.push_back(story);
     }
 }
 
