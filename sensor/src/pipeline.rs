@@ -290,7 +290,7 @@ impl Core {
 
     fn detect(&mut self, event: &Event, applied: Applied, outcome: &mut Outcome) {
         let Self { tree, servers, settings, ledger, detectors, .. } = self;
-        let context = context(tree, servers, settings, ledger, applied);
+        let context = context(tree, servers, settings, ledger, applied).with_standing(event);
         let placement = detect::judge_write(event, &context);
         let findings = detectors.observe(event, &Context { placement: placement.as_ref(), ..context });
         if let Some(placement) = &placement {
@@ -319,6 +319,7 @@ fn context<'a>(
         ledger,
         placement: None,
         applied,
+        standing: None,
         boot_unix_ns: settings.host.boot_time_unix_ns,
     }
 }

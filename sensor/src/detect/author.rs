@@ -1,7 +1,6 @@
 //! Who writes a file: told by lineage, not by name. A package manager that a web shell started gains nothing.
 
 use super::Context;
-use super::story::Standing;
 use crate::catalogue::{Installer, Role, ServerKind, suspicion};
 use crate::tree::{Node, NodeId};
 
@@ -34,7 +33,7 @@ pub fn author(id: NodeId, loaders: &[u32], context: &Context<'_>) -> Option<Auth
     if node.lineage == 0 {
         return Some(outside(id, node, loaders, context));
     }
-    let Some(standing) = Standing::of(id, context) else {
+    let Some(standing) = context.standing else {
         return Some(Author::Stranger);
     };
     if !standing.own {

@@ -64,7 +64,7 @@ impl ComponentLoad {
     /// A file was mapped executable.
     fn mapped(&mut self, event: &Event, file: &File, context: &Context<'_>) -> Option<Finding> {
         let id = context.applied.node?;
-        let standing = Standing::of(id, context)?;
+        let standing = context.standing?;
         let Some(entry) = context.ledger.find((file.device, file.inode), file.generation) else {
             self.ask(event, id, file, &standing);
             return None;
@@ -82,7 +82,7 @@ impl ComponentLoad {
     /// A script or archive was opened for reading after it was written.
     fn opened(&mut self, event: &Event, file: &File, context: &Context<'_>) -> Option<Finding> {
         let id = context.applied.node?;
-        let standing = Standing::of(id, context).filter(|standing| standing.own)?;
+        let standing = context.standing.filter(|standing| standing.own)?;
         let entry = context.ledger.find((file.device, file.inode), file.generation)?;
         // Configuration holds no code; that it was changed was told.
         if entry.component.as_deref() == Some(ComponentKind::ConfigLoader.name()) {
@@ -99,7 +99,7 @@ impl ComponentLoad {
     /// A program of a component directory was started.
     fn started(&mut self, event: &Event, context: &Context<'_>) -> Option<Finding> {
         let id = context.applied.node?;
-        let standing = Standing::of(id, context).filter(|standing| !standing.own && standing.is_first())?;
+        let standing = context.standing.filter(|standing| !standing.own && standing.is_first())?;
         let image = standing.image;
         let by_inode = context.ledger.find((image.device, image.inode), image.generation);
         let entry = by_inode.or_else(|| context.ledger.find_path(image.script.as_ref()?))?;

@@ -11,7 +11,7 @@
 use super::author::Author;
 use super::bounded::Once;
 use super::placement::{Placement, Target};
-use super::story::{Standing, process};
+use super::story::process;
 use super::{Context, Detector, Finding};
 use crate::event::{Body, Event, File};
 use bstr::{BString, ByteSlice};
@@ -67,7 +67,7 @@ pub fn finding(
     let mut finding = Finding::new(detector, placement.severity?, event, id, node);
     if node.lineage == 0 {
         finding.server = target.server;
-    } else if let Some(standing) = Standing::of(id, context).filter(|standing| !standing.own) {
+    } else if let Some(standing) = context.standing.filter(|standing| !standing.own) {
         finding.story = standing.story();
     }
     let loader = context.server(target.server).map_or("a web server", |(_, kind)| kind.name.as_str());

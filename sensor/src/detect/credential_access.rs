@@ -6,7 +6,7 @@
 //! own program reading any other is told at medium.
 
 use super::bounded::Once;
-use super::story::{Standing, process};
+use super::story::process;
 use super::{Context, Detector, Finding, Severity, Technique};
 use crate::catalogue::ExecPolicy;
 use crate::event::{Body, Event};
@@ -29,7 +29,7 @@ impl CredentialAccess {
             return None;
         };
         let id = context.applied.node.filter(|_| file.flags & file_flags::NOTED_SECRET != 0)?;
-        let standing = Standing::of(id, context)?;
+        let standing = context.standing?;
         let place = context.catalogue.secret(&file.path)?;
         let normal = standing.kind.reads_secret(&file.path) && (standing.own || standing.is_normal());
         if normal || standing.kind.exec_policy == ExecPolicy::Any || standing.is_normal() && standing.is_free() {

@@ -26,7 +26,7 @@ pub fn observe(event: &Event, context: &Context<'_>) -> Option<Finding> {
         }
         _ => return None,
     };
-    let standing = Standing::of(id, context)?;
+    let standing = context.standing?;
     let by_server = entry.writer.server.is_some();
     if !by_server
         || !matches!(entry.class, Class::Data | Class::Dropped)

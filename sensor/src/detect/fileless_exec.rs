@@ -3,7 +3,7 @@
 //! Sees: what the kernel says of the executable at the exec. Cannot see: code mapped without an exec (component-load
 //! sees mappings of deleted files). Normal: container runtimes and installers, which run a copy of themselves.
 
-use super::story::{Standing, described};
+use super::story::described;
 use super::{Context, Detector, Finding, Severity};
 use crate::event::{Body, Event};
 use sensor_common::process::exec_flags;
@@ -14,7 +14,7 @@ pub fn observe(event: &Event, context: &Context<'_>) -> Option<Finding> {
     };
     let odd = exec.flags & (exec_flags::MEMFD | exec_flags::DELETED);
     let id = context.applied.node.filter(|_| odd != 0)?;
-    let standing = Standing::of(id, context)?;
+    let standing = context.standing?;
     // An update deletes a server's program while it runs, and the server may start itself again.
     if standing.own || standing.is_normal() && standing.is_free() {
         return None;

@@ -60,11 +60,22 @@ pub struct Context<'a> {
     pub placement: Option<&'a Placement>,
     /// Which nodes the event is about.
     pub applied: Applied,
+    /// Where who acted stands in a server's lineage, for events that detectors look at.
+    pub standing: Option<Standing<'a>>,
     /// Unix time of the machine's start, nanoseconds.
     pub boot_unix_ns: u64,
 }
 
 impl<'a> Context<'a> {
+    /// The same, knowing where who acted stands: found once for all detectors.
+    #[must_use]
+    pub fn with_standing(mut self, event: &Event) -> Self {
+        if matches!(event.body, Body::Exec(_) | Body::File(_) | Body::Net(_)) {
+            self.standing = self.applied.node.and_then(|id| Standing::of(id, &self));
+        }
+        self
+    }
+
     /// The server of a lineage, and its kind.
     pub fn server(&self, lineage: u32) -> Option<(&'a Server, &'a ServerKind)> {
         let server = self.servers.by_lineage(lineage)?;
@@ -165,7 +176,7 @@ impl Detectors {
     }
 
     fn executed(&mut self, event: &Event, id: NodeId, found: &[Finding], context: &Context<'_>) -> Option<Finding> {
-        let judged = Standing::of(id, context).is_some_and(|standing| server_shell::judge(&standing).is_some());
+        let judged = context.standing.is_some_and(|standing| server_shell::judge(&standing).is_some());
         let flagged = judged || found.iter().any(|finding| finding.process == id);
         let (finding, change) = new_ancestry::observe(event, id, flagged, &mut self.baselines, context);
         self.changes.extend(change);
@@ -173,13 +184,13 @@ impl Detectors {
     }
 
     fn connected(&mut self, event: &Event, id: NodeId, net: &Net, context: &Context<'_>) -> Option<Finding> {
-        let verdict = self.learn_address(event, id, net, context);
+        let verdict = self.learn_address(event, net, context);
         self.server_egress.observe(event, id, net, verdict, context)
     }
 
     /// Addresses have a baseline of their own, beside that of what a server starts.
-    fn learn_address(&mut self, event: &Event, id: NodeId, net: &Net, context: &Context<'_>) -> Option<Verdict> {
-        let standing = Standing::of(id, context)?;
+    fn learn_address(&mut self, event: &Event, net: &Net, context: &Context<'_>) -> Option<Verdict> {
+        let standing = context.standing?;
         let peer = net.remote.map(|(address, port)| (address.to_canonical(), port));
         let peer = peer.filter(|(address, _)| !address.is_loopback())?;
         let flagged = server_shell::judge(&standing).is_some();

@@ -21,7 +21,7 @@ pub fn observe(
     baselines: &mut Baselines,
     context: &Context<'_>,
 ) -> (Option<Finding>, Option<Change>) {
-    let Some(standing) = Standing::of(id, context).filter(|standing| !standing.own && !standing.kind.supervisor) else {
+    let Some(standing) = context.standing.filter(|standing| !standing.own && !standing.kind.supervisor) else {
         return (None, None);
     };
     let (parent, child) = edge(&standing, context);

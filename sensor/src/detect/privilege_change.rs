@@ -18,7 +18,7 @@ pub fn observe(event: &Event, context: &Context<'_>) -> Option<Finding> {
         return None;
     };
     let id = context.applied.node?;
-    let standing = Standing::of(id, context)?;
+    let standing = context.standing?;
     if standing.is_normal() || standing.kind.exec_policy == ExecPolicy::Any {
         return None;
     }

@@ -39,7 +39,7 @@ impl ReverseShell {
     }
 
     fn executed(&self, event: &Event, id: NodeId, context: &Context<'_>) -> Option<Finding> {
-        let standing = judged(id, context)?;
+        let standing = judged(context)?;
         let kind = suspicion(standing.image.executable.as_ref())?;
         if !matches!(kind, Suspicion::Shell | Suspicion::Interpreter) {
             return None;
@@ -62,7 +62,7 @@ impl ReverseShell {
 
     fn connects(&mut self, event: &Event, id: NodeId, net: &Net, context: &Context<'_>) -> Option<Finding> {
         let peer = net.remote?;
-        let standing = judged(id, context)?;
+        let standing = judged(context)?;
         if standing.own {
             return None;
         }
@@ -81,8 +81,8 @@ impl ReverseShell {
     }
 }
 
-fn judged<'a>(id: NodeId, context: &Context<'a>) -> Option<Standing<'a>> {
-    let standing = Standing::of(id, context)?;
+fn judged<'a>(context: &Context<'a>) -> Option<Standing<'a>> {
+    let standing = context.standing?;
     let trade = standing.kind.exec_policy == ExecPolicy::Any || standing.is_normal() && standing.is_free();
     (!trade).then_some(standing)
 }

@@ -52,7 +52,7 @@ impl ServerEgress {
         verdict: Option<Verdict>,
         context: &Context<'_>,
     ) -> Option<Finding> {
-        let standing = Standing::of(id, context)?;
+        let standing = context.standing?;
         let peer = net.remote.map(|(address, port)| (address.to_canonical(), port));
         let peer = peer.filter(|(address, port)| *port != 0 && !address.is_loopback() && !address.is_unspecified())?;
         let free = standing.kind.egress == Egress::Any && standing.own || standing.is_normal() && standing.is_free();

@@ -67,7 +67,7 @@ impl ServerShell {
     }
 
     fn executed(&mut self, event: &Event, id: NodeId, exec: &Exec, context: &Context<'_>) -> Vec<Finding> {
-        let Some(standing) = Standing::of(id, context) else {
+        let Some(standing) = context.standing else {
             return Vec::new();
         };
         let Some((severity, reason)) = judge(&standing) else {
