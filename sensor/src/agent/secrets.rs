@@ -34,7 +34,9 @@ impl Secrets {
         let patterns = catalogue.servers().flat_map(|kind| &kind.program.exe).map(|pattern| pattern.text.as_str());
         for pattern in patterns.filter(|text| text.starts_with('/') && !text.contains("**") && !text.contains('{')) {
             for path in root.matches(Path::new(pattern)) {
-                note(sensor, &root, &path, notes::PROGRAM);
+                if let Some(place) = regular(&root, &path) {
+                    note(sensor, &place, notes::PROGRAM);
+                }
             }
         }
     }
@@ -85,7 +87,7 @@ impl Secrets {
             let known = |place: &Place| self.noted.contains(&(place.statx.stx_ino, place.device));
             if let Some(place) = regular(root, &path).filter(|place| !known(place)) {
                 self.noted.insert((place.statx.stx_ino, place.device));
-                note(sensor, root, &path, notes::SECRET);
+                note(sensor, &place, notes::SECRET);
             }
         }
     }
@@ -98,10 +100,9 @@ fn regular(root: &Root, path: &Path) -> Option<Place> {
     (place.statx.stx_mode & 0o170_000 == REGULAR).then_some(place)
 }
 
-fn note(sensor: &mut Sensor, root: &Root, path: &Path, what: u32) {
-    let Some(place) = regular(root, path) else { return };
+fn note(sensor: &mut Sensor, place: &Place, what: u32) {
     let key = FileKey { inode: place.statx.stx_ino, device: place.device, reserved: 0 };
     if let Err(error) = sensor.note_file(key, FileNote { what, ..FileNote::default() }) {
-        tracing::warn!(path = %path.display(), error = format!("{error:#}"), "the kernel was not told of a file");
+        tracing::warn!(path = %place.path, error = format!("{error:#}"), "the kernel was not told of a file");
     }
 }
