@@ -3,6 +3,7 @@
 //! Compilers come through rustup or the distribution's packages, cargo tools through cargo into `target/tools`, the
 //! rest from the distribution's packages. Nothing here starts a service.
 
+pub mod apt;
 pub mod compiler;
 mod linker;
 pub mod packages;

@@ -3,7 +3,8 @@
 //! A need that is met in any other way (another package, by hand) is left alone. While packages are installed,
 //! services are kept from starting by a temporary policy-rc.d, as in a container build.
 
-use crate::command;
+use super::apt::Apt;
+use crate::{command, workspace};
 use anyhow::{Context as _, Result, bail};
 
 /// A package, and how one sees that it is not needed.
@@ -106,6 +107,23 @@ pub const SERVERS: &[Need] = &[
     Need::program("zabbix-agent", "zabbix_agentd"),
 ];
 
+/// For the workloads that are benchmarked.
+pub const WORKLOADS: &[Need] = &[
+    Need::program("nginx-light", "nginx"),
+    Need::file("php-fpm", "/usr/sbin/php-fpm*"),
+    Need::program("wrk", "wrk"),
+    Need::program("redis-server", "redis-server"),
+    Need::program("redis-tools", "redis-benchmark"),
+    Need::file("postgresql", "/usr/lib/postgresql/*"),
+    Need::program("gcc", "cc"),
+    Need::program("make", "make"),
+    Need::program("stress-ng", "stress-ng"),
+];
+
+/// Others that watch, to compare with.
+pub const PEERS: &[Need] =
+    &[Need::program("auditd", "auditd"), Need::program("bpftrace", "bpftrace"), Need::program("util-linux", "unshare")];
+
 /// Installs what of `needs` is not met; `purpose` ends the sentence that says so.
 pub fn ensure(purpose: &str, needs: &[Need]) -> Result<()> {
     let missing: Vec<&str> = needs.iter().filter(|need| !need.is_met()).map(|need| need.package).collect();
@@ -125,8 +143,23 @@ pub fn ensure(purpose: &str, needs: &[Need]) -> Result<()> {
     install(&missing).or_else(|_| {
         println!("That failed; the package lists may be old. Once more after an update.");
         update()?;
-        install(&missing)
+        install(&missing).or_else(|error| install_backports(&missing).with_context(|| format!("{error:#}")))
     })
+}
+
+/// Installs packages of the release's backports: where something is installed from there, what the release itself has
+/// may not go with it (the release's QEMU does not with qemu-utils of the backports).
+fn install_backports(packages: &[&str]) -> Result<()> {
+    let release = std::fs::read_to_string("/etc/os-release")?;
+    let Some(name) = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")) else {
+        bail!("/etc/os-release does not name the release, whose backports might have them");
+    };
+    let backports = format!("{name}-backports");
+    println!("That failed as well. Once more with {backports}.");
+    let apt = Apt::open(workspace::target().join("apt"), &[name, &backports])?;
+    let configuration = apt.configuration_file().display().to_string();
+    let options = ["--config-file", &configuration, "--target-release", &backports];
+    install(&[&options, packages].concat())
 }
 
 /// Reads apt's package lists anew.

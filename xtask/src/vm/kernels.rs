@@ -1,6 +1,6 @@
 //! The kernels of the matrix, as Debian packages them for clouds; unpacked, never installed.
 
-use super::apt::Apt;
+use crate::setup::apt::Apt;
 use crate::{command, workspace};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -27,6 +27,9 @@ impl Kernel {
         Some(self.directory.join("overlay.ko")).filter(|path| path.exists())
     }
 }
+
+/// Releases that kernels are taken from.
+const SUITES: &[&str] = &["bullseye", "bookworm", "sid"];
 
 /// How a kernel's package is called.
 struct Series {
@@ -67,7 +70,12 @@ pub fn fetch(labels: &[String]) -> Result<Vec<Kernel>> {
                 return Ok(kernel);
             }
             if apt.is_none() {
-                apt = Some(Apt::open()?);
+                let directory = workspace::vm();
+                println!(
+                    "Fetching kernels with apt into {} (about 150 MB with the package lists, once).",
+                    directory.display()
+                );
+                apt = Some(Apt::open(directory.join("apt"), SUITES)?);
             }
             let apt = apt.as_ref().context("apt was opened")?;
             download(series, apt).with_context(|| format!("getting kernel {}", series.label))

@@ -1,17 +1,15 @@
 //! Packages of other Debian releases, without touching the system's package lists.
 //!
-//! apt is given its own sources, lists and cache under `target/vm/apt`. The mirror is the one the system uses, and
+//! apt is given its own sources, lists and cache. The mirror is the one the system uses, and
 //! signatures are checked with the system's archive keyring: a suite that it cannot verify is not used.
 
-use crate::{command, workspace};
+use crate::command;
 use anyhow::{Context, Result, bail};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-/// Releases that kernels are taken from, and whether each has a security suite.
-const SUITES: &[(&str, bool)] = &[("bullseye", true), ("bookworm", true), ("sid", false)];
 
 /// An apt with its own state.
 pub struct Apt {
@@ -19,23 +17,25 @@ pub struct Apt {
 }
 
 impl Apt {
-    /// Sets it up and reads the package lists.
-    pub fn open() -> Result<Self> {
-        println!(
-            "Fetching kernels with apt into {} (about 150 MB with the package lists, once).",
-            workspace::vm().display()
-        );
-        let apt = Self { directory: workspace::vm().join("apt") };
+    /// Sets it up in a directory, with these suites of the system's mirrors, and reads the package lists. The security
+    /// suite of each release is taken along where there is one.
+    pub fn open(directory: PathBuf, suites: &[&str]) -> Result<Self> {
+        let apt = Self { directory };
         for part in ["lists/partial", "cache/archives/partial", "download"] {
             std::fs::create_dir_all(apt.directory.join(part))?;
         }
-        std::fs::write(apt.directory.join("sources.list"), sources()?)?;
-        std::fs::write(apt.directory.join("apt.conf"), apt.configuration())?;
+        std::fs::write(apt.directory.join("sources.list"), sources(suites)?)?;
+        std::fs::write(apt.configuration_file(), apt.configuration())?;
         // One suite that fails does not spoil the others; what is then missing is named when it is looked for.
         if let Err(error) = command::output(apt.command("apt-get").args(["update", "-qq"])) {
             println!("Some package lists could not be read: {error:#}");
         }
         Ok(apt)
+    }
+
+    /// Where its configuration is, for `APT_CONFIG`.
+    pub fn configuration_file(&self) -> PathBuf {
+        self.directory.join("apt.conf")
     }
 
     fn configuration(&self) -> String {
@@ -57,7 +57,7 @@ impl Apt {
     fn command(&self, program: &str) -> Command {
         let mut command = command::command(program);
         command
-            .env("APT_CONFIG", self.directory.join("apt.conf"))
+            .env("APT_CONFIG", self.configuration_file())
             .env("LC_ALL", "C")
             .current_dir(self.directory.join("download"));
         command
@@ -104,7 +104,7 @@ fn numbers(name: &str) -> Vec<u64> {
 }
 
 /// A sources.list with the suites, on the mirrors that the system uses for Debian.
-fn sources() -> Result<String> {
+fn sources(suites: &[&str]) -> Result<String> {
     let mut mirrors = system_mirrors()?;
     if mirrors.is_empty() {
         // Lists are read only after a first update.
@@ -117,15 +117,17 @@ fn sources() -> Result<String> {
         found.map(|(_, address)| address.as_str())
     };
     let Some(main) = mirror("Debian") else {
-        bail!("kernels come from Debian's archive, and this system's apt sources have no Debian mirror");
+        bail!("this system's apt sources have no Debian mirror, which other releases' packages come from");
     };
     let mut text = String::new();
     let mut add = |address: &str, suite: &str| {
         let _ = writeln!(text, "deb [arch=amd64 signed-by={KEYRING}] {address} {suite} main");
     };
-    for (suite, has_security) in SUITES {
+    for suite in suites {
         add(main, suite);
-        if let Some(security) = mirror("Debian-Security").filter(|_| *has_security) {
+        // The newest has none, nor has a part of a release.
+        let has_security = *suite != "sid" && !suite.contains('-');
+        if let Some(security) = mirror("Debian-Security").filter(|_| has_security) {
             add(security, &format!("{suite}-security"));
         }
     }
@@ -141,7 +143,7 @@ fn system_mirrors() -> Result<Vec<(String, String)>> {
         "Created-By: Packages",
         "Origin: Debian",
     ]))
-    .context("asking apt for its sources (kernels come as Debian packages)")?;
+    .context("asking apt for its sources")?;
     Ok(targets
         .lines()
         .filter_map(|line| line.split_once(' '))
