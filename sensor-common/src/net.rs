@@ -1,5 +1,7 @@
 //! Body of what happens to sockets.
 
+use crate::key::ProcessKey;
+
 /// Body of connect, accept and listen records. Tail: the unix socket's path (raw), if it has one.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,3 +27,25 @@ pub struct NetBody {
     /// Always 0.
     pub reserved: [u16; 3],
 }
+
+/// Of connections that repeat, one in so many nanoseconds is reported.
+pub const REPEAT_NS: u64 = 60_000_000_000;
+
+/// Key of the kernel's map of peers that were reported lately; its value is when, `CLOCK_BOOTTIME` nanoseconds.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Who talks.
+    pub process: ProcessKey,
+    /// The peer's address; of a unix socket what stands for its path.
+    pub address: [u64; 2],
+    /// The peer's port for connect, 0 for accept: clients come from another port each time.
+    pub port: u16,
+    /// As in [`NetBody`].
+    pub family: u16,
+    /// Connect or accept, a number of [`crate::record::Kind`].
+    pub kind: u16,
+    /// Always 0.
+    pub reserved: u16,
+}
+const _: () = assert!(size_of::<Peer>() == 40);

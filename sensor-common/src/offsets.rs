@@ -75,6 +75,7 @@ pub const FIELDS: &[Field] = &[
     field("OFF_FDT_MAX_FDS", "fdtable", "max_fds"),
     field("OFF_DENTRY_PARENT", "dentry", "d_parent"),
     field("OFF_DENTRY_NAME", "dentry", "d_name.name"),
+    field("OFF_DENTRY_NAME_LENGTH", "dentry", "d_name.len"),
     field("OFF_DENTRY_INODE", "dentry", "d_inode"),
     field("OFF_VFSMOUNT_ROOT", "vfsmount", "mnt_root"),
     field("OFF_MOUNT_MNT", "mount", "mnt"),

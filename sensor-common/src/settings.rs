@@ -32,6 +32,9 @@ pub const fn note_slot(inode: u64) -> u32 {
     inode as u32 & (NOTE_SLOTS - 1)
 }
 
+/// Most processes and peers that are remembered as reported; beyond it the one longest ago is reported again.
+pub const MAX_PEERS: u32 = 16_384;
+
 /// Most connect calls under way at once in the tracepoint set.
 pub const MAX_PENDING_CONNECTS: u32 = 4096;
 

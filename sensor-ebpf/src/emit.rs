@@ -37,6 +37,8 @@ pub struct Scratch {
     pub end: u64,
     /// See [`crate::memory::address`].
     through: u64,
+    /// A dentry's parent and name, see [`crate::path`].
+    pub link: [u64; 3],
     /// The beginning of a `struct inode`, see [`crate::inode`].
     pub inode: [u64; INODE_WORDS],
     pub bytes: [u8; POSITION_MASK + 1 + SLACK],
@@ -119,6 +121,14 @@ impl Record {
     pub fn address(&mut self, pointer: *const u8) -> u64 {
         // SAFETY: a place in our buffer.
         unsafe { address(pointer, &raw mut (*self.scratch).through) }
+    }
+
+    /// Has the next path begin where the record ends so far; gives the buffer.
+    #[inline(always)]
+    pub fn begin_path(&mut self) -> *mut Scratch {
+        // SAFETY: a place in our buffer; volatile, so that the compiler keeps the value there.
+        unsafe { (&raw mut (*self.scratch).end).write_volatile(self.position as u64) };
+        self.scratch
     }
 
     /// Where the beginning of an inode is copied to.

@@ -27,6 +27,7 @@ mod memory;
 mod notes;
 mod offsets;
 mod path;
+mod peers;
 mod socket;
 mod task;
 mod watch;

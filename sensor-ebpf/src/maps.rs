@@ -8,8 +8,10 @@ use aya_ebpf::{
 use sensor_common::{
     file::{FileKey, FileNote, WatchKey},
     losses::LOSS_COUNTERS,
+    net::Peer,
     settings::{
-        MAX_NOTED_FILES, MAX_PENDING_CONNECTS, MAX_PROCESSES, MAX_WATCHES, NOTE_SLOTS, ProcessEntry, WATCH_WORDS,
+        MAX_NOTED_FILES, MAX_PEERS, MAX_PENDING_CONNECTS, MAX_PROCESSES, MAX_WATCHES, NOTE_SLOTS, ProcessEntry,
+        WATCH_WORDS,
     },
 };
 
@@ -21,8 +23,9 @@ pub static PROCESS_RING: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 #[map]
 pub static ACTIVITY_RING: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
-/// Every live process by tgid: start, who forked it, lineage. Full: `process_map_full` is counted, and the process has
-/// no lineage in the kernel until the agent writes one.
+/// The live processes of servers' lineages by tgid: start, who forked it, lineage. A stranger is in no map: to fork and to
+/// exit costs it no more than a look-up that finds nothing. Full: `process_map_full` is counted, and the process has no
+/// lineage in the kernel.
 #[map]
 pub static PROCESSES: HashMap<u32, ProcessEntry> = HashMap::with_max_entries(MAX_PROCESSES, 0);
 
@@ -46,6 +49,10 @@ pub static NOTE_SLOTS_TAKEN: Array<u8> = Array::with_max_entries(NOTE_SLOTS, 0);
 /// connect(2) calls under way in a lineage, by pid_tgid, to the file descriptor. Full: the oldest gives way.
 #[map]
 pub static PENDING_CONNECTS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(MAX_PENDING_CONNECTS, 0);
+
+/// Who was reported to talk to whom, and when: see [`crate::peers`]. Full: the one used longest ago gives way.
+#[map]
+pub static PEERS: LruHashMap<Peer, u64> = LruHashMap::with_max_entries(MAX_PEERS, 0);
 
 /// Losses by kind and reason: one value, so that the agent reads all of them in one call.
 #[map]

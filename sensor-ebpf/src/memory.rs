@@ -6,9 +6,10 @@ use core::mem::MaybeUninit;
 /// Reads a value at `base + offset` of kernel memory; zeros if that cannot be read.
 #[inline(always)]
 pub fn read<T: Copy>(base: u64, offset: u32) -> T {
-    let mut value = MaybeUninit::<T>::zeroed();
-    // SAFETY: the destination is as long as stated; a bad source address faults inside the helper, not here. `T` is
-    // used for integers and arrays of them only, for which zeros and any other bits are values.
+    // Not zeroed before: a few words already would be a call of memset, byte after byte.
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the destination is as long as stated, and the helper writes all of it, zeros where the source cannot be
+    // read. `T` is used for integers and arrays of them only, for which any bits are values.
     unsafe {
         bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, (base + offset as u64) as *const _);
         value.assume_init()

@@ -4,7 +4,7 @@ use crate::{
     emit::{self, Outcome, Record, Slot},
     lineage::Subject,
     memory::{copy_kernel, read},
-    offsets as off,
+    offsets as off, peers,
 };
 use sensor_common::{
     net::NetBody,
@@ -39,7 +39,7 @@ impl Sock {
 
     /// The peer's address and port; zeros if it has none.
     #[inline(always)]
-    pub fn remote(self, family: u16) -> ([u8; 16], u16) {
+    pub fn remote(self, family: u16) -> (Address, u16) {
         let port: u16 = read(self.0, off::OFF_SOCK_DPORT());
         let address = self.address(family, off::OFF_SOCK_DADDR(), off::OFF_SOCK_V6_DADDR());
         (address, u16::from_be(port))
@@ -47,27 +47,30 @@ impl Sock {
 
     /// The own address and port.
     #[inline(always)]
-    pub fn local(self, family: u16) -> ([u8; 16], u16) {
+    pub fn local(self, family: u16) -> (Address, u16) {
         let port: u16 = read(self.0, off::OFF_SOCK_NUM());
         let address = self.address(family, off::OFF_SOCK_RCV_SADDR(), off::OFF_SOCK_V6_RCV_SADDR());
         (address, port)
     }
 
     #[inline(always)]
-    fn address(self, family: u16, four: u32, six: u32) -> [u8; 16] {
-        if family == AF_INET6 {
-            return read(self.0, six);
+    fn address(self, family: u16, four: u32, six: u32) -> Address {
+        match family {
+            AF_INET6 => read(self.0, six),
+            AF_INET => [read::<u32>(self.0, four) as u64, 0],
+            _ => [0; 2],
         }
-        let mut address = [0u8; 16];
-        if family == AF_INET {
-            let short: [u8; 4] = read(self.0, four);
-            address[0] = short[0];
-            address[1] = short[1];
-            address[2] = short[2];
-            address[3] = short[3];
-        }
-        address
     }
+}
+
+/// An address in network byte order, as in [`NetBody`], but in words: bytes would be moved one by one.
+pub type Address = [u64; 2];
+
+/// The same as a record has it.
+#[inline(always)]
+pub fn bytes(address: Address) -> [u8; 16] {
+    // SAFETY: any bits are bytes.
+    unsafe { core::mem::transmute(address) }
 }
 
 /// What a socket record says beyond who.
@@ -90,18 +93,24 @@ pub fn send(talk: &Talk, subject: &Subject) -> Outcome {
     if family != AF_UNIX && family != AF_INET && family != AF_INET6 {
         return Ok(());
     }
+    let (remote, remote_port) = match talk.address {
+        Some((address, _)) => told(address, family),
+        None => talk.sock.remote(family),
+    };
+    if talk.kind != Kind::Listen && peers::again(subject, talk.kind, family, named(talk, family, remote), remote_port) {
+        return Ok(());
+    }
     emit::record(Slot::Other, talk.kind, talk.hook, subject, size_of::<NetBody>(), |record| {
-        let (local_address, local_port) = talk.sock.local(family);
-        let (remote_address, remote_port) = match talk.address {
-            Some((address, _)) => told(address, family),
-            None => talk.sock.remote(family),
-        };
-        let path_length = if family == AF_UNIX { append_unix(record, talk) } else { 0 };
+        if talk.kind == Kind::Accept {
+            record.calm();
+        }
+        let (local, local_port) = talk.sock.local(family);
+        let path_length = if family == AF_UNIX { append_path(record, unix_path(talk)) } else { 0 };
         // SAFETY: the record was made for a `NetBody`.
         unsafe {
             record.body::<NetBody>().write(NetBody {
-                remote_address,
-                local_address,
+                remote_address: bytes(remote),
+                local_address: bytes(local),
                 remote_port,
                 local_port,
                 family,
@@ -114,33 +123,36 @@ pub fn send(talk: &Talk, subject: &Subject) -> Outcome {
     })
 }
 
-/// The address and port of a `struct sockaddr_in` or `sockaddr_in6` in kernel memory.
+/// What stands for a peer: its address, or a unix socket's path.
 #[inline(always)]
-fn told(sockaddr: u64, family: u16) -> ([u8; 16], u16) {
-    let port = u16::from_be(read(sockaddr, 2));
-    if family == AF_INET6 {
-        return (read(sockaddr, 8), port);
+fn named(talk: &Talk, family: u16, remote: Address) -> Address {
+    if family != AF_UNIX {
+        return remote;
     }
-    let mut address = [0u8; 16];
-    if family == AF_INET {
-        let short: [u8; 4] = read(sockaddr, 4);
-        address[0] = short[0];
-        address[1] = short[1];
-        address[2] = short[2];
-        address[3] = short[3];
-        return (address, port);
-    }
-    (address, 0)
+    let (path, length) = unix_path(talk);
+    peers::path_hash(path, length)
 }
 
-/// Appends a unix socket's path: the one told to connect(2), the peer's after it, or the own one of a listener.
+/// The address and port of a `struct sockaddr_in` or `sockaddr_in6` in kernel memory.
 #[inline(always)]
-fn append_unix(record: &mut Record, talk: &Talk) -> u16 {
+fn told(sockaddr: u64, family: u16) -> (Address, u16) {
+    let port = u16::from_be(read(sockaddr, 2));
+    match family {
+        AF_INET6 => (read(sockaddr, 8), port),
+        AF_INET => ([read::<u32>(sockaddr, 4) as u64, 0], port),
+        _ => ([0; 2], 0),
+    }
+}
+
+/// Where a unix socket's path is, and its length: the one told to connect(2), the peer's after it, or the own one of a
+/// listener.
+#[inline(always)]
+fn unix_path(talk: &Talk) -> (u64, u32) {
     if let Some((address, length)) = talk.address {
-        return append_path(record, address + 2, length.saturating_sub(2));
+        return (address + 2, length.saturating_sub(2));
     }
     if off::OFF_UNIX_ADDRESS() == off::MISSING || off::OFF_UNIX_PEER() == off::MISSING {
-        return 0;
+        return (0, 0);
     }
     let owner: u64 = match talk.kind {
         Kind::Connect => read(talk.sock.0, off::OFF_UNIX_PEER()),
@@ -148,14 +160,15 @@ fn append_unix(record: &mut Record, talk: &Talk) -> u16 {
     };
     let address: u64 = read(owner, off::OFF_UNIX_ADDRESS());
     if address == 0 {
-        return 0;
+        return (0, 0);
     }
     let length: u32 = read(address, off::OFF_UNIX_ADDRESS_LENGTH());
-    append_path(record, address + off::OFF_UNIX_ADDRESS_NAME() as u64 + 2, length.saturating_sub(2))
+    (address + off::OFF_UNIX_ADDRESS_NAME() as u64 + 2, length.saturating_sub(2))
 }
 
+/// Appends a path of so many bytes.
 #[inline(always)]
-fn append_path(record: &mut Record, from: u64, length: u32) -> u16 {
+fn append_path(record: &mut Record, (from, length): (u64, u32)) -> u16 {
     // sun_path has 108 bytes.
     let length = if length > 108 { 108 } else { length } & 127;
     // SAFETY: there is room for 4 KiB at the tail.

@@ -31,7 +31,7 @@ pub extern "C" fn may_be_watched(dentry: u64, vfsmount: u64) -> u64 {
     };
     let mut cursor = Cursor::new(dentry, vfsmount);
     for _ in 0..MAX_STEPS {
-        match cursor.step(cursor.parent()) {
+        match cursor.step() {
             Step::Top | Step::Alone => return 0,
             Step::Across(next) => cursor = next,
             Step::Up(next) => {
@@ -55,7 +55,7 @@ pub extern "C" fn watch_walk(dentry: u64, vfsmount: u64) -> u64 {
     let mut cursor = Cursor::new(dentry, vfsmount);
     let mut depth = 0u64;
     for _ in 0..MAX_STEPS {
-        match cursor.step(cursor.parent()) {
+        match cursor.step() {
             Step::Top | Step::Alone => return 0,
             Step::Across(next) => cursor = next,
             Step::Up(next) => {

@@ -12,7 +12,7 @@ use crate::{
     maps::PROCESSES,
     memory::{copy_user, direct, read},
     notes, offsets as off, path,
-    socket::{AF_INET, AF_INET6, Sock},
+    socket::{AF_INET, AF_INET6, Sock, bytes},
     task::TypedTask,
 };
 use aya_ebpf::{helpers::generated::bpf_get_current_cgroup_id, macros::btf_tracepoint, programs::BtfTracePointContext};
@@ -63,12 +63,10 @@ fn fill(record: &mut Record, task: TypedTask, bprm: *const u8, known: Option<Pro
     let (file, argc, fs): (*const u8, u32, *const u8) = unsafe {
         (direct(bprm, off::OFF_BPRM_FILE()), direct(bprm, off::OFF_BPRM_ARGC()), task.member(off::OFF_TASK_FS()))
     };
-    // SAFETY: a struct file and an fs_struct to the verifier.
-    let ((dentry, vfsmount), (directory, directory_mount)) = unsafe {
-        (path::typed_parts(record, file, off::OFF_FILE_PATH()), path::typed_parts(record, fs, off::OFF_FS_PWD()))
+    // SAFETY: a struct file and an fs_struct to the verifier, which have these members.
+    let ((executable_length, executable_cut), (directory_length, directory_cut)) = unsafe {
+        (path::append_typed(record, file, off::OFF_FILE_PATH()), path::append_typed(record, fs, off::OFF_FS_PWD()))
     };
-    let (executable_length, executable_cut) = path::append(record, dentry, vfsmount);
-    let (directory_length, directory_cut) = path::append(record, directory, directory_mount);
     let script_length = append_script(record, bprm);
     let (argv_length, argv_total) = append_argv(record, task);
 
@@ -92,15 +90,31 @@ fn fill(record: &mut Record, task: TypedTask, bprm: *const u8, known: Option<Pro
         (*body).argv_length = argv_length;
         (*body).comm = task.member(off::OFF_TASK_COMM());
         (*body).cgroup_id = bpf_get_current_cgroup_id();
-        (*body).flags = flags | executable(record, body, file, dentry);
+        (*body).flags = flags | executable(record, body, file);
         credentials(body, task);
         namespaces(body, task);
-        let [input, output, errors] = task.standard_files();
+        if known.is_some_and(|entry| entry.lineage != 0) {
+            standard_files(record, body, task);
+        } else {
+            (*body).standard = [Descriptor::default(); 3];
+        }
+    }
+    Ok(())
+}
+
+/// What a server's descendant has as standard input, output and errors. Of others nobody asks.
+///
+/// # Safety
+/// `body` must be the record's body.
+#[inline(always)]
+unsafe fn standard_files(record: &mut Record, body: *mut ExecBody, task: TypedTask) {
+    let [input, output, errors] = task.standard_files();
+    // SAFETY: stated by the caller.
+    unsafe {
         (*body).standard[0] = describe(record, input);
         (*body).standard[1] = if output == input { (*body).standard[0] } else { describe(record, output) };
         (*body).standard[2] = if errors == output { (*body).standard[1] } else { describe(record, errors) };
     }
-    Ok(())
 }
 
 /// Device and inode of the executable, and what is odd about it.
@@ -108,7 +122,7 @@ fn fill(record: &mut Record, task: TypedTask, bprm: *const u8, known: Option<Pro
 /// # Safety
 /// `body` must be the record's body, and `file` a struct file to the verifier.
 #[inline(always)]
-unsafe fn executable(record: &mut Record, body: *mut ExecBody, file: *const u8, dentry: u64) -> u32 {
+unsafe fn executable(record: &mut Record, body: *mut ExecBody, file: *const u8) -> u32 {
     // SAFETY: the member is an inode.
     let facts = unsafe {
         let inode: *const u8 = direct(file, off::OFF_FILE_INODE());
@@ -120,8 +134,12 @@ unsafe fn executable(record: &mut Record, body: *mut ExecBody, file: *const u8, 
     }
     let deleted = facts.flags & file_flags::DELETED != 0;
     let memfd = deleted && facts.on_tmpfs && {
-        let name: [u8; 8] = read(read::<u64>(dentry, off::OFF_DENTRY_NAME()), 0);
-        u64::from_ne_bytes(name) & 0xffff_ffff_ffff == MEMFD
+        // SAFETY: the members are a dentry and a name.
+        let name: u64 = unsafe {
+            let dentry: *const u8 = direct(file, off::OFF_FILE_PATH() + off::OFF_PATH_DENTRY());
+            read(direct(dentry, off::OFF_DENTRY_NAME()), 0)
+        };
+        name & 0xffff_ffff_ffff == MEMFD
     };
     // SAFETY: stated by the caller.
     unsafe {
@@ -230,7 +248,8 @@ fn describe(record: &mut Record, file: u64) -> Descriptor {
         let sock = Sock::of_file(file);
         told.family = sock.family();
         if told.family == AF_INET || told.family == AF_INET6 {
-            (told.address, told.port) = sock.remote(told.family);
+            let (address, port) = sock.remote(told.family);
+            (told.address, told.port) = (bytes(address), port);
         }
     }
     told

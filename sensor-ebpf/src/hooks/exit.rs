@@ -2,8 +2,7 @@
 //!
 //! Kernel: include/trace/events/sched.h: sched_process_exit(struct task_struct *p), since 6.16 with bool group_dead.
 //! `signal->live` has been counted down before (kernel/exit.c: do_exit). Two last threads that end at the same moment
-//! may both find it 0: the one that still finds the process in the map reports. Every process is in the map: from its fork
-//! on, or because the agent found it in procfs; misses what the map had no room for (`process_map_full`).
+//! may both find it 0, and both report: the agent leaves the second record out. Misses nothing.
 
 use crate::{
     emit::{self, Outcome, Slot, finish},
@@ -40,8 +39,9 @@ fn try_exit(task: TypedTask) -> Outcome {
     let exit_code = unsafe { task.member(off::OFF_TASK_EXIT_CODE()) };
     // SAFETY: read at once.
     let lineage = unsafe { PROCESSES.get(process.tgid) }.map_or(0, |entry| entry.lineage);
-    if PROCESSES.remove(process.tgid).is_err() {
-        return Ok(());
+    if lineage != 0 {
+        // Gone already is what is wanted.
+        let _ = PROCESSES.remove(process.tgid);
     }
     let subject = Subject { process, thread, lineage };
     emit::record(Slot::Process, Kind::Exit, Hook::SchedProcessExit, &subject, size_of::<ExitBody>(), |record| {

@@ -35,10 +35,15 @@ fn try_fork(parent: TypedTask, child: TypedTask) -> Outcome {
     let start = unsafe { child.member(off::OFF_TASK_START_BOOTTIME()) };
     let (caller, made) = (parent.key(), ProcessKey::new(child.tgid(), start));
     // SAFETY: read at once.
-    let lineage = unsafe { PROCESSES.get(caller.tgid) }.map_or(0, |entry| entry.lineage);
+    let lineage = unsafe { PROCESSES.get(caller.tgid) }
+        .filter(|entry| ProcessKey::new(caller.tgid, entry.start_boottime_ns).same_as(caller))
+        .map_or(0, |entry| entry.lineage);
     let subject = Subject { process: caller, thread: parent.pid(), lineage };
-    let entry = ProcessEntry { start_boottime_ns: start, parent: caller, lineage, reserved: 0 };
-    let kept = PROCESSES.insert(made.tgid, entry, 0).map_err(|_| LossReason::ProcessMapFull);
+    let mut kept = Ok(());
+    if lineage != 0 {
+        let entry = ProcessEntry { start_boottime_ns: start, parent: caller, lineage, reserved: 0 };
+        kept = PROCESSES.insert(made.tgid, entry, 0).map_err(|_| LossReason::ProcessMapFull);
+    }
     emit::record(Slot::Process, Kind::Fork, Hook::SchedProcessFork, &subject, size_of::<ForkBody>(), |record| {
         record.calm();
         let (pid_in_namespace, pid_namespace) = child.pid_namespace();

@@ -8,9 +8,6 @@ use sensor_common::file::{FileKey, FileNote, WatchKey};
 use sensor_common::key::ProcessKey;
 use sensor_common::settings::{ProcessEntry, WATCH_WORDS, note_slot, watch_bit};
 
-/// `BPF_NOEXIST`: what the kernel wrote meanwhile is newer.
-const NO_EXIST: u64 = 1;
-
 #[repr(transparent)]
 #[derive(Clone, Copy)]
 struct Entry(ProcessEntry);
@@ -58,34 +55,25 @@ impl Filter {
         })
     }
 
+    /// A lineage of 0 takes the process out of the map.
     pub fn set_lineage(&mut self, process: ProcessKey, parent: ProcessKey, lineage: u32) -> Result<()> {
-        match self.processes.get(&process.tgid, 0) {
-            Ok(Entry(entry)) => {
-                let known = ProcessKey::new(process.tgid, entry.start_boottime_ns);
-                if !known.same_as(process) || entry.lineage == lineage {
-                    return Ok(());
-                }
-                let changed = Entry(ProcessEntry { lineage, ..entry });
-                self.processes
-                    .insert(process.tgid, changed, 0)
-                    .context("writing a lineage into the kernel's process map")
+        if lineage == 0 {
+            self.forget(process);
+            return Ok(());
+        }
+        let entry = match self.processes.get(&process.tgid, 0) {
+            Ok(Entry(entry)) if ProcessKey::new(process.tgid, entry.start_boottime_ns).same_as(process) => {
+                ProcessEntry { lineage, ..entry }
             }
-            Err(MapError::KeyNotFound) => self.add(process, parent, lineage),
-            Err(error) => Err(error).context("reading the kernel's process map"),
-        }
-    }
-
-    /// Adds a process that the kernel's map does not have. Its parent is left open: procfs does not know who called fork.
-    pub fn know(&mut self, process: ProcessKey) -> Result<()> {
-        self.add(process, ProcessKey::NONE, 0)
-    }
-
-    fn add(&mut self, process: ProcessKey, parent: ProcessKey, lineage: u32) -> Result<()> {
-        let entry = Entry(ProcessEntry { start_boottime_ns: process.start_boottime_ns, parent, lineage, reserved: 0 });
-        match self.processes.insert(process.tgid, entry, NO_EXIST) {
-            Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
-            other => other.context("adding to the kernel's process map"),
-        }
+            // Somebody younger has the number already.
+            Ok(Entry(entry)) if entry.start_boottime_ns > process.start_boottime_ns => return Ok(()),
+            // What stands there is of a process that had the number before.
+            Ok(_) | Err(MapError::KeyNotFound) => {
+                ProcessEntry { start_boottime_ns: process.start_boottime_ns, parent, lineage, reserved: 0 }
+            }
+            Err(error) => return Err(error).context("reading the kernel's process map"),
+        };
+        self.processes.insert(process.tgid, Entry(entry), 0).context("writing a lineage into the kernel's process map")
     }
 
     pub fn forget(&mut self, process: ProcessKey) {

@@ -52,7 +52,7 @@ pub fn act(part: &str, arguments: &[OsString]) -> Result<()> {
             shell(&lab)
         }),
         "when" => {
-            until_exists(Path::new(argument(0)))?;
+            until_exists(Path::new(argument(0)), Duration::from_secs(argument(1).parse().unwrap_or(120)))?;
             in_child(&mut || shell(&lab))
         }
         "write" => {
@@ -77,10 +77,10 @@ fn pause(milliseconds: u64) {
     std::thread::sleep(Duration::from_millis(milliseconds));
 }
 
-fn until_exists(path: &Path) -> Result<()> {
+fn until_exists(path: &Path, patience: Duration) -> Result<()> {
     let begin = Instant::now();
     while !path.exists() {
-        if begin.elapsed() > Duration::from_secs(120) {
+        if begin.elapsed() > patience {
             bail!("{} did not appear", path.display());
         }
         pause(20);
@@ -248,7 +248,7 @@ pub fn c_string(path: &Path) -> Result<CString> {
 fn leader_ends_first(go: &Path) -> Result<()> {
     let go = go.to_owned();
     std::thread::spawn(move || {
-        let ended = until_exists(&go);
+        let ended = until_exists(&go, Duration::from_secs(120));
         // SAFETY: numbers only. Ends this thread alone, which is the last.
         unsafe { libc::syscall(libc::SYS_exit, i32::from(ended.is_err())) };
     });
@@ -302,18 +302,20 @@ pub fn map_executable(path: &Path, times: usize) -> Result<()> {
     Ok(())
 }
 
-/// Connections over TCP and a unix socket, accepted by ourselves.
+/// Connections to so many TCP and as many unix sockets, twice to each, accepted by ourselves.
 pub fn talk(lab: &Path, times: usize) -> Result<()> {
-    let tcp = TcpListener::bind(("127.0.0.1", 0))?;
-    let path = lab.join("outside/socket");
-    let unix = UnixListener::bind(&path)?;
-    for _ in 0..times {
-        let client = TcpStream::connect(tcp.local_addr()?)?;
-        drop(tcp.accept()?);
-        drop(client);
-        let client = UnixStream::connect(&path)?;
-        drop(unix.accept()?);
-        drop(client);
+    for number in 0..times {
+        let tcp = TcpListener::bind(("127.0.0.1", 0))?;
+        let path = lab.join(format!("outside/socket-{number}"));
+        let unix = UnixListener::bind(&path)?;
+        for _ in 0..2 {
+            let client = TcpStream::connect(tcp.local_addr()?)?;
+            drop(tcp.accept()?);
+            drop(client);
+            let client = UnixStream::connect(&path)?;
+            drop(unix.accept()?);
+            drop(client);
+        }
     }
     Ok(())
 }

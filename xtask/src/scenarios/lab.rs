@@ -98,10 +98,15 @@ impl Drop for Place {
 pub struct Resident(Child);
 
 impl Resident {
-    /// Starts it.
+    /// Starts it; it ends by itself after two minutes, should nobody end it.
     pub fn new(place: &Place) -> Result<Self> {
-        let never = text(&place.path("never"));
-        Ok(Self(place.server("when", &[&never]).spawn().context("starting the resident server")?))
+        Self::for_at_most(place, Duration::from_secs(120))
+    }
+
+    /// The same with another time.
+    pub fn for_at_most(place: &Place, time: Duration) -> Result<Self> {
+        let (never, seconds) = (text(&place.path("never")), time.as_secs().to_string());
+        Ok(Self(place.server("when", &[&never, &seconds]).spawn().context("starting the resident server")?))
     }
 }
 

@@ -8,7 +8,7 @@ mod actor;
 mod alone;
 mod counts;
 mod execs;
-mod lab;
+pub mod lab;
 mod lineage;
 mod losses;
 mod paths;
@@ -113,9 +113,11 @@ fn run_live(chosen: &[Scenario], start: &Start) -> Vec<Check> {
         let begin = Instant::now();
         let mut result = once(scenario, start, &mut shared);
         if let Err(error) = &result {
-            // Emulation is slow and uneven, and so is a shared machine: what fails twice has failed. The first failure is told.
+            // Emulation is slow and uneven, and so is a shared machine: what fails twice has failed, the second time among
+            // no files of the first. The first failure is told.
             let first = format!("at the second try; at first: {error:#}");
-            result = once(scenario, start, &mut shared).map(|_| first);
+            shared = None;
+            result = once(scenario, start, &mut shared).map(|_| first.clone()).map_err(|error| error.context(first));
         }
         let result = result.map_err(|error| {
             error.context(format!("again: cargo xtask scenarios --hooks {} {}", start.hooks, scenario.name))
