@@ -122,7 +122,6 @@ pub struct Core {
     pub recent: Recent,
     settings: Settings,
     detectors: Detectors,
-    programs: classify::Programs,
     held: telling::Held,
     handoffs: handoff::Handoffs,
     sequence: u64,
@@ -142,7 +141,6 @@ impl Core {
             incidents: Incidents::default(),
             recent: Recent::default(),
             detectors: Detectors::new(settings.learning_hours),
-            programs: classify::Programs::default(),
             held: telling::Held::default(),
             handoffs: handoff::Handoffs::default(),
             sequence: 0,
@@ -194,7 +192,6 @@ impl Core {
     /// Puts another catalogue and other exceptions in force. Servers that run stay what they were taken for.
     pub fn reconfigure(&mut self, catalogue: Arc<Catalogue>, exceptions: Vec<Exception>) {
         self.exception_hits = vec![0; exceptions.len()];
-        self.programs = classify::Programs::default();
         self.settings.catalogue = catalogue;
         self.settings.exceptions = exceptions;
     }
@@ -211,9 +208,9 @@ impl Core {
         counts
     }
 
-    /// Whether something waits for time to pass, so that a tick is useful soon.
-    pub fn waiting(&self) -> bool {
-        self.detectors.waiting() || !self.held.is_empty()
+    /// Until when something waits for time to pass, if anything does: then a tick is useful. `CLOCK_BOOTTIME`.
+    pub fn deadline(&self) -> Option<u64> {
+        self.detectors.deadline().into_iter().chain(self.held.deadline()).min()
     }
 
     /// The process whose title is to be read before this event is applied: the parent of what begins a program, where the
@@ -223,7 +220,7 @@ impl Core {
             return None;
         };
         let node = self.tree.node(self.tree.find(event.process)?)?;
-        let parent = self.tree.node(self.tree.parent(node)?)?;
+        let parent = self.tree.node(node.parent?)?;
         let server = self.servers.by_lineage(parent.lineage)?;
         let kind = self.settings.catalogue.server(&server.id).filter(|kind| kind.titles)?;
         let own = parent.image.as_deref().is_some_and(|image| kind.owns(image));

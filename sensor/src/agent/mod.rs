@@ -17,7 +17,7 @@ use crate::control::{Command, Control, Facts, answer};
 use crate::decode::{decode, stated_kind};
 use crate::encode::encode;
 use crate::event::{Body, Event, Inspected, Loss, Memory, Remembered};
-use crate::kernel::Sensor;
+use crate::kernel::{Sensor, memory};
 use crate::machine::boottime_ns;
 use crate::metrics::Metrics;
 use crate::output::Outputs;
@@ -31,7 +31,7 @@ use sensor_common::key::ProcessKey;
 use sensor_common::losses::{LossReason, Ring};
 use sensor_common::record::{Hook, Kind};
 use serde_json::Value;
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufWriter;
 use std::net::SocketAddr;
@@ -39,10 +39,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use watching::Watching;
 
-/// How long the loop waits when something waits for time to pass.
+/// How long the loop waits at most when something waits: the end of a shell does not wake it.
 const SOON: Duration = Duration::from_millis(2);
 /// How long it waits else: records that are not urgent wait so long at most.
 const LATER: Duration = Duration::from_millis(250);
+/// How often memory that holds nothing is given back to the kernel.
+const GIVE_BACK: Duration = Duration::from_secs(10);
 /// How often gauges are brought up to date.
 const GAUGES: Duration = Duration::from_secs(1);
 
@@ -66,6 +68,7 @@ pub struct Agent {
     waiting: VecDeque<Vec<u8>>,
     started_ns: u64,
     gauged: Option<Instant>,
+    gave_back: Instant,
 }
 
 /// What the agent is made of.
@@ -112,12 +115,18 @@ impl Agent {
             waiting: VecDeque::new(),
             started_ns: boottime_ns(),
             gauged: None,
+            gave_back: Instant::now(),
         };
         Secrets::note_programs(&mut agent.sensor, agent.core.catalogue());
         agent.remember(rows);
         agent.read_procfs();
         agent.apply_waiting()?;
         agent.tell_expired();
+        // What was only needed to start.
+        memory::give_back();
+        if let Err(error) = memory::unmap_start() {
+            tracing::debug!(%error, "what was needed to start stays in memory");
+        }
         agent.metrics.set_alive(boottime_ns());
         agent.metrics.set_ready(true);
         Ok(agent)
@@ -137,7 +146,7 @@ impl Agent {
     ) -> Result<()> {
         let begin = Instant::now();
         while !signals.stop() && length.is_none_or(|length| begin.elapsed() < length) {
-            self.turn(if self.core.waiting() { SOON } else { LATER })?;
+            self.turn(self.patience())?;
             if signals.take_reload() {
                 self.reload(reload);
             }
@@ -145,10 +154,19 @@ impl Agent {
         self.end()
     }
 
+    /// How long the kernel is waited for: what waits for time to pass is decided in time.
+    fn patience(&self) -> Duration {
+        self.core.deadline().map_or(LATER, |deadline| {
+            let left = Duration::from_nanos(deadline.saturating_sub(boottime_ns()));
+            left.min(SOON)
+        })
+    }
+
     /// Once round.
     fn turn(&mut self, timeout: Duration) -> Result<()> {
-        let waiting = &mut self.waiting;
-        self.sensor.poll(timeout, self.inspector.descriptor(), &mut |record| waiting.push_back(record.to_vec()))?;
+        let batch = self.sensor.poll(timeout, self.inspector.descriptor())?;
+        batch.records().try_for_each(|record| self.apply(record))?;
+        self.sensor.done_with(batch);
         self.apply_waiting()?;
         self.take_answers();
         self.apply_waiting()?;
@@ -176,6 +194,10 @@ impl Agent {
             for lineage in self.watching.overdue(Instant::now()) {
                 self.look_again(lineage);
             }
+        }
+        if self.gave_back.elapsed() >= GIVE_BACK {
+            self.gave_back = Instant::now();
+            memory::give_back();
         }
         Ok(())
     }
@@ -232,6 +254,9 @@ impl Agent {
                 return Ok(());
             }
         };
+        if self.core.tree.knows_end(&event) {
+            return Ok(());
+        }
         if let Some(capture) = &mut self.capture {
             capture.frame(record).context("writing the capture")?;
         }
@@ -245,21 +270,9 @@ impl Agent {
         Ok(())
     }
 
-    /// Reads procfs. The kernel is told of each process before it is looked at: so the end of every process that is then
-    /// found will be reported.
+    /// Reads procfs.
     fn read_procfs(&mut self) {
-        let procfs = Procfs::default();
-        let listed = procfs.processes();
-        for process in &listed {
-            if let Err(error) = self.sensor.know(*process) {
-                self.not_in_map(*process, &error);
-            }
-        }
-        let found = procfs.snapshot();
-        let there: HashSet<ProcessKey> = found.iter().map(|event| event.process).collect();
-        for gone in listed.into_iter().filter(|process| !there.contains(process)) {
-            self.sensor.forget(gone);
-        }
+        let found = Procfs::default().snapshot();
         self.waiting.extend(found.iter().map(encode));
         self.push(Body::Healed, ProcessKey::NONE);
     }

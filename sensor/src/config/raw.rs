@@ -49,7 +49,7 @@ const RING: Kind = Kind::Number(4096, 1 << 30);
 pub const KEYS: &[Key] = &[
     key("kernel.hooks", Kind::OneOf(&["auto", "trampoline", "tracepoint"]), "\"auto\"", "which hook set to use"),
     key("kernel.process_ring_bytes", RING, "4194304", "ring of fork, exec and exit; a power of two"),
-    key("kernel.activity_ring_bytes", RING, "4194304", "ring of everything else; a power of two"),
+    key("kernel.activity_ring_bytes", RING, "2097152", "ring of everything else; a power of two"),
     key(
         "catalogue.extra",
         Kind::Texts,

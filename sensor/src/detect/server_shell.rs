@@ -20,7 +20,7 @@ use sensor_common::key::ProcessKey;
 use std::collections::VecDeque;
 
 /// How long a shell waits for its first command.
-pub const WAIT_NS: u64 = 12_000_000;
+pub const WAIT_NS: u64 = 8_000_000;
 /// Most stories that are remembered, so that they are told once; the oldest give way.
 const MAX_STORIES: usize = 16_384;
 /// Most shells that wait; more are reported at once.
@@ -39,8 +39,9 @@ struct Waiting {
 }
 
 impl ServerShell {
-    pub fn waiting(&self) -> bool {
-        !self.waiting.is_empty()
+    /// When the first of those that wait has waited long enough; `CLOCK_BOOTTIME`.
+    pub fn deadline(&self) -> Option<u64> {
+        self.waiting.front().map(|waiting| waiting.deadline_ns)
     }
 
     pub fn observe(&mut self, event: &Event, context: &Context<'_>) -> Vec<Finding> {

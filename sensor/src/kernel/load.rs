@@ -5,14 +5,12 @@ use super::hooks::{Attach, COMMON_GAPS, PROCESS, Plan, TRACEPOINT, TRACEPOINT_GA
 use super::losses::Counters;
 use super::offsets::Offsets;
 use super::report::{HookReport, HookState, ProgramStatistics};
-use super::ring::{Gauge, Rings};
 use super::tracepoint::{self, TraceFs};
 use super::{HookSet, Options, StartError};
 use anyhow::{Context, Result, anyhow};
-use aya::maps::{Map, MapData, PerCpuArray, RingBuf};
+use aya::maps::{Map, MapData, PerCpuArray};
 use aya::programs::{BtfTracePoint, FEntry, Program, ProgramError, TracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
-use sensor_common::losses::Ring;
 use sensor_common::record::Hook;
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -37,8 +35,9 @@ pub fn load_and_attach(options: &Options, offsets: &Offsets) -> Result<(Programs
     if OBJECT.is_empty() {
         return Err(StartError::NoObject);
     }
-    let btf = Btf::from_sys_fs().context("reading the kernel's BTF")?;
     let ebpf = load(options, offsets)?;
+    // After the loader, which reads it for itself: both at once would take twice the memory.
+    let btf = Btf::from_sys_fs().context("reading the kernel's BTF")?;
     let mut programs = Programs { ebpf, tracepoints: Vec::new(), attached: Vec::new() };
     let mut states = Vec::new();
     programs.attach_all(PROCESS, &btf, &mut states).map_err(|refused| refused.into_start_error("both sets"))?;
@@ -109,7 +108,10 @@ fn reason(error: &anyhow::Error) -> String {
     let full = format!("{error:#}");
     // A program that was refused without being looked at has an empty log, and the error twice.
     let full = full.split(". Verifier output: :").next().unwrap_or_default();
-    let lines: Vec<&str> = full.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    // How much was looked at is no reason.
+    let statistics = ["verification time", "stack depth", "processed "];
+    let tells = |line: &&str| !line.is_empty() && !statistics.iter().any(|begin| line.starts_with(begin));
+    let lines: Vec<&str> = full.lines().map(str::trim).filter(tells).collect();
     if lines.len() <= 3 || std::env::var_os("SENSOR_VERIFIER_LOG").is_some() {
         return lines.join("\n");
     }
@@ -261,21 +263,6 @@ impl Programs {
         });
         each.collect()
     }
-}
-
-/// Takes the rings.
-pub fn rings(programs: &mut Programs) -> Result<Rings> {
-    let process = RingBuf::try_from(programs.take_map("PROCESS_RING")?).context("map PROCESS_RING")?;
-    let activity = RingBuf::try_from(programs.take_map("ACTIVITY_RING")?).context("map ACTIVITY_RING")?;
-    Ok(Rings::new(process, activity))
-}
-
-/// Views of how full the rings are.
-pub fn gauges(rings: &Rings, options: &Options) -> Vec<(Ring, Gauge)> {
-    let [process, activity] = rings.descriptors();
-    let both =
-        [(Ring::Process, process, options.process_ring_bytes), (Ring::Activity, activity, options.activity_ring_bytes)];
-    both.into_iter().filter_map(|(ring, fd, bytes)| Some((ring, Gauge::new(fd, bytes as usize)?))).collect()
 }
 
 /// Takes the loss counters.

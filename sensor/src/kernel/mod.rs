@@ -8,6 +8,7 @@ mod filter;
 mod hooks;
 mod load;
 mod losses;
+pub mod memory;
 mod offsets;
 mod report;
 mod ring;
@@ -16,6 +17,7 @@ mod tracepoint;
 pub use hooks::Attach;
 pub use offsets::VMLINUX_BTF;
 pub use report::{HookReport, HookState, ProgramStatistics, missing_capabilities};
+pub use ring::Batch;
 
 use crate::event::Loss;
 use anyhow::{Context, Result};
@@ -79,7 +81,7 @@ pub enum StartError {
 pub struct Sensor {
     programs: load::Programs,
     rings: ring::Rings,
-    gauges: Vec<(Ring, ring::Gauge)>,
+    batch: Batch,
     fanotify: Option<fanotify::Fanotify>,
     losses: losses::Losses,
     filter: filter::Filter,
@@ -98,27 +100,30 @@ impl Sensor {
         let offsets = offsets::find()?;
         let (mut programs, chosen) = load::load_and_attach(options, &offsets)?;
         let fanotify = chosen.fanotify;
-        let rings = load::rings(&mut programs)?;
-        let gauges = load::gauges(&rings, options);
+        let rings = ring::Rings::new(programs.take_map("PROCESS_RING")?, programs.take_map("ACTIVITY_RING")?)?;
         let losses = losses::Losses::new(load::losses(&mut programs)?);
         let filter = filter::Filter::new(&mut programs)?;
-        Ok(Self { report: chosen.report, programs, rings, gauges, fanotify, losses, filter })
+        Ok(Self { report: chosen.report, programs, rings, batch: Batch::default(), fanotify, losses, filter })
     }
 
-    /// Waits until something happened, `also` can be read, or `timeout` is over, then hands over what there is, in time
-    /// order.
-    pub fn poll(&mut self, timeout: Duration, also: BorrowedFd<'_>, sink: &mut dyn FnMut(&[u8])) -> Result<()> {
+    /// Waits until something happened, `also` can be read, or `timeout` is over, then gives what there is, in time order.
+    /// The batch comes back with [`Self::done_with`].
+    pub fn poll(&mut self, timeout: Duration, also: BorrowedFd<'_>) -> Result<Batch> {
         self.wait(timeout, also)?;
         let Self { rings, fanotify, .. } = self;
-        rings.drain(
-            &mut |batch| {
-                if let Some(fanotify) = fanotify {
-                    fanotify.read(batch);
-                }
-            },
-            sink,
-        );
-        Ok(())
+        let mut batch = std::mem::take(&mut self.batch);
+        rings.take(&mut batch, |batch| {
+            if let Some(fanotify) = fanotify {
+                fanotify.read(batch);
+            }
+        });
+        Ok(batch)
+    }
+
+    /// Takes a batch back, to use it again.
+    pub fn done_with(&mut self, mut batch: Batch) {
+        batch.clear();
+        self.batch = batch;
     }
 
     fn wait(&self, timeout: Duration, also: BorrowedFd<'_>) -> Result<()> {
@@ -141,13 +146,6 @@ impl Sensor {
     /// A process that has ended meanwhile is left alone. Fails if the kernel's map is full.
     pub fn set_lineage(&mut self, process: ProcessKey, parent: ProcessKey, lineage: u32) -> Result<()> {
         self.filter.set_lineage(process, parent, lineage)
-    }
-
-    /// Tells the kernel of a process that ran before it was watched: only of processes in its map it reports the end.
-    ///
-    /// Fails if the kernel's map is full.
-    pub fn know(&mut self, process: ProcessKey) -> Result<()> {
-        self.filter.know(process)
     }
 
     /// Forgets a process that ended, in case the kernel's own removal was before [`Self::set_lineage`].
@@ -204,6 +202,7 @@ impl Sensor {
 
     /// Bytes waiting, and bytes there is room for, per ring.
     pub fn ring_use(&self) -> Vec<(Ring, usize, usize)> {
-        self.gauges.iter().map(|(ring, gauge)| (*ring, gauge.used(), gauge.capacity)).collect()
+        let fill = [Ring::Process, Ring::Activity].into_iter().zip(self.rings.fill());
+        fill.map(|(ring, (used, size))| (ring, used, size)).collect()
     }
 }

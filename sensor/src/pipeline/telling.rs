@@ -23,8 +23,9 @@ pub struct Held {
 }
 
 impl Held {
-    pub fn is_empty(&self) -> bool {
-        self.findings.is_empty()
+    /// When the first of them has waited long enough; `CLOCK_BOOTTIME`.
+    pub fn deadline(&self) -> Option<u64> {
+        self.findings.values().map(|(deadline, _)| *deadline).min()
     }
 
     /// The next question's number: even ones are not the detectors'.

@@ -42,9 +42,9 @@ fn a_shell_that_starts_nothing_is_reported_when_it_ends_or_has_waited_long_enoug
     assert_eq!(run(&mut ended, [exit(3010, SHELL)]).len(), 1);
 
     let mut waited = php_fpm();
-    events.push(tick(3010));
+    events.push(tick(3006));
     assert!(run(&mut waited, events).is_empty());
-    assert_eq!(run(&mut waited, [tick(3017)]).len(), 1);
+    assert_eq!(run(&mut waited, [tick(3013)]).len(), 1);
     assert_eq!(run(&mut waited, [exit(3060, SHELL)]).len(), 0);
 }
 
