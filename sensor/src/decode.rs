@@ -3,7 +3,7 @@
 //! Comes in: one record. Goes out: the event it tells, or what is wrong with it and at which byte. Nothing is guessed:
 //! a kind that is not known, or a tail that is shorter than the body says, is an error.
 
-use crate::event::{Body, Descriptor, Event, Exec, Exit, File, Fork, Inspected, Loss, Net, Watch};
+use crate::event::{Body, Descriptor, Event, Exec, Exit, File, Fork, Inspected, Loss, Net, Once, Watch};
 use bstr::BString;
 use sensor_common::file::{FileBody, WatchBody};
 use sensor_common::losses::{LossBody, LossReason, Ring};
@@ -11,6 +11,7 @@ use sensor_common::net::NetBody;
 use sensor_common::process::{self, ExecBody, ExitBody, ForkBody, descriptor_kinds};
 use sensor_common::record::{AnnexBody, Head, Hook, Kind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// Why bytes are no record.
@@ -81,8 +82,8 @@ pub fn stated_kind(record: &[u8]) -> Option<Kind> {
 fn body(kind: Kind, reader: &mut Reader<'_>) -> Result<Body> {
     Ok(match kind {
         Kind::Fork => Body::Fork(fork(reader)?),
-        Kind::Exec => Body::Exec(Box::new(exec(reader)?)),
-        Kind::Process => Body::Process(Box::new(exec(reader)?)),
+        Kind::Exec => Body::Exec(Arc::new(exec(reader)?)),
+        Kind::Process => Body::Process(Arc::new(exec(reader)?)),
         Kind::Exit => Body::Exit(Exit { exit_code: reader.part::<ExitBody>("exit body")?.exit_code }),
         Kind::Connect | Kind::Accept | Kind::Listen => Body::Net(Box::new(net(kind, reader)?)),
         Kind::Watch => Body::Watch(Box::new(watch(reader)?)),
@@ -193,6 +194,7 @@ fn exec(reader: &mut Reader<'_>) -> Result<Exec> {
         mode: body.mode,
         flags: body.flags,
         standard: body.standard.map(|told| descriptor(&told)),
+        shown: Once::default(),
     })
 }
 
@@ -216,7 +218,11 @@ fn arguments(argv: &[u8]) -> Vec<BString> {
         return Vec::new();
     }
     let argv = argv.strip_suffix(&[0]).unwrap_or(argv);
-    argv.split(|byte| *byte == 0).map(BString::from).collect()
+    // Exactly as long: the tree keeps it for as long as the process lives.
+    let each = argv.split(|byte| *byte == 0);
+    let mut words = Vec::with_capacity(each.clone().count());
+    words.extend(each.map(BString::from));
+    words
 }
 
 const AF_INET: u16 = 2;

@@ -11,6 +11,7 @@ use sensor_common::losses::{LossReason, Ring};
 use sensor_common::record::{Hook, Kind};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +36,7 @@ pub enum Body {
     /// `Event::process` made a process.
     Fork(Fork),
     /// It began another program.
-    Exec(Box<Exec>),
+    Exec(Arc<Exec>),
     /// Its last thread ended.
     Exit(Exit),
     /// It touched a file.
@@ -43,7 +44,7 @@ pub enum Body {
     /// It used a socket.
     Net(Box<Net>),
     /// It was found in procfs, in this state.
-    Process(Box<Exec>),
+    Process(Arc<Exec>),
     /// A directory is now watched.
     Watch(Box<Watch>),
     /// Records were lost.
@@ -158,6 +159,24 @@ pub struct Exec {
     pub flags: u32,
     /// What descriptors 0, 1 and 2 are.
     pub standard: [Descriptor; 3],
+    /// Its command line for people: worked out when it is first needed, since a server's program does many things.
+    pub shown: Once<Arc<str>>,
+}
+
+/// What follows from the rest, and is worked out once.
+#[derive(Clone, Debug)]
+pub struct Once<T>(pub OnceLock<T>);
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+impl<T> PartialEq for Once<T> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// What a file descriptor is.

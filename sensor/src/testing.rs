@@ -13,6 +13,7 @@ use sensor_common::file::file_flags;
 use sensor_common::key::ProcessKey;
 use sensor_common::losses::{LossReason, Ring};
 use sensor_common::record::{Hook, Kind};
+use std::sync::Arc;
 
 /// Milliseconds to nanoseconds of `CLOCK_BOOTTIME`.
 pub const MS: u64 = 1_000_000;
@@ -57,12 +58,12 @@ pub fn shell(command: &str) -> Exec {
 
 /// `process` began a program.
 pub fn exec(at_ms: u64, process: ProcessKey, exec: Exec) -> Event {
-    event(at_ms, process, Hook::SchedProcessExec, Body::Exec(Box::new(exec)))
+    event(at_ms, process, Hook::SchedProcessExec, Body::Exec(Arc::new(exec)))
 }
 
 /// `process` was found in procfs, forked by `parent`.
 pub fn found(at_ms: u64, process: ProcessKey, parent: ProcessKey, exec: Exec) -> Event {
-    event(at_ms, process, Hook::Procfs, Body::Process(Box::new(Exec { parent, ..exec })))
+    event(at_ms, process, Hook::Procfs, Body::Process(Arc::new(Exec { parent, ..exec })))
 }
 
 /// `process` ended.

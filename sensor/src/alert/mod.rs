@@ -204,7 +204,7 @@ fn process(key: ProcessKey, image: Arc<Exec>, host: &Host) -> Process {
 }
 
 fn parent(node: &Node, context: &Context<'_>, host: &Host) -> Option<Process> {
-    let parent = context.tree.node(context.tree.parent(node)?)?;
+    let parent = context.tree.node(node.parent?)?;
     Some(process(parent.key, parent.image.clone()?, host))
 }
 

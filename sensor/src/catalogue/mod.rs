@@ -3,6 +3,9 @@
 //! Comes in: TOML texts (the shipped ones are embedded). Goes out: answers about programs. No IO. A text that is wrong
 //! is refused with every mistake it has; a server defined twice is the later one.
 
+mod command_line;
+mod glob;
+mod index;
 mod pattern;
 mod places;
 mod raw;
@@ -11,7 +14,8 @@ mod rules;
 mod suspicion;
 mod words;
 
-pub use pattern::{Pattern, command_line, plain_command_line};
+pub use command_line::{command_line, plain_command_line};
+pub use pattern::Pattern;
 pub use places::{Application, Installer, Part, Place, Runner, overrides};
 pub use rules::{Component, NormalChild, Program, ServerKind};
 pub use suspicion::{Suspicion, suspicion};
@@ -19,8 +23,13 @@ pub use words::{ChildUser, ComponentKind, Egress, ExecPolicy, OwnWrites, Role};
 
 use crate::event::Exec;
 use bstr::ByteSlice;
+use foldhash::fast::RandomState;
+use index::Indexed;
 use places::InstallerProgram;
-use std::collections::BTreeMap;
+use resolve::Facts;
+use std::collections::{BTreeMap, HashMap};
+use std::slice;
+use std::sync::Arc;
 
 /// The shipped texts, by file name.
 const EMBEDDED: &[(&str, &str)] = &[
@@ -51,47 +60,68 @@ pub struct Problem {
 /// All servers that are known, and what holds whatever the server.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
-    servers: BTreeMap<String, ServerKind>,
+    /// In the order of their ids.
+    servers: Indexed<ServerKind>,
+    by_id: HashMap<String, usize, RandomState>,
     applications: BTreeMap<String, Application>,
-    installers: Vec<InstallerProgram>,
-    sessions: Vec<Program>,
-    runners: Vec<Runner>,
-    persistence: Vec<Place>,
-    secrets: Vec<Place>,
+    /// Of all applications.
+    parts: Indexed<Arc<Part>>,
+    /// Where servers run scripts or applications.
+    docroots: Indexed<Pattern>,
+    installers: Indexed<InstallerProgram>,
+    sessions: Indexed<Program>,
+    runners: Indexed<Runner>,
+    persistence: Indexed<Place>,
+    secrets: Indexed<Place>,
 }
 
 impl Catalogue {
     /// The shipped catalogue, and what is wrong with it: nothing, as a test makes sure.
     pub fn embedded() -> (Self, Vec<Problem>) {
-        let mut catalogue = Self::default();
-        let problems = EMBEDDED.iter().flat_map(|(file, text)| catalogue.add(file, text)).collect();
-        (catalogue, problems)
+        Self::of(EMBEDDED.iter().copied())
     }
 
     /// The shipped catalogue with other texts added, later ones over earlier ones.
     pub fn with<'a>(texts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Vec<Problem>> {
-        let (mut catalogue, mut problems) = Self::embedded();
-        for (file, text) in texts {
-            problems.extend(catalogue.add(file, text));
-        }
+        let (catalogue, problems) = Self::of(EMBEDDED.iter().copied().chain(texts));
         if problems.is_empty() { Ok(catalogue) } else { Err(problems) }
     }
 
-    /// Adds what one text declares; gives its mistakes. Servers and applications replace those of the same id, the rest
-    /// is added.
-    pub fn add(&mut self, file: &str, text: &str) -> Vec<Problem> {
-        match resolve::parse(file, text) {
-            Ok(facts) => {
-                self.servers.extend(facts.servers.into_iter().map(|server| (server.id.clone(), server)));
-                self.applications.extend(facts.applications.into_iter().map(|known| (known.id.clone(), known)));
-                self.installers.extend(facts.installers);
-                self.sessions.extend(facts.sessions);
-                self.runners.extend(facts.runners);
-                self.persistence.extend(facts.persistence);
-                self.secrets.extend(facts.secrets);
-                Vec::new()
+    /// What texts declare, and their mistakes; a text that has some is left out. Servers and applications replace those of
+    /// the same id, the rest is added.
+    pub fn of<'a>(texts: impl IntoIterator<Item = (&'a str, &'a str)>) -> (Self, Vec<Problem>) {
+        let (mut all, mut problems) = (Facts::default(), Vec::new());
+        for (file, text) in texts {
+            match resolve::parse(file, text) {
+                Ok(facts) => all.add(facts),
+                Err(mistakes) => problems.extend(mistakes),
             }
-            Err(problems) => problems,
+        }
+        (Self::indexed(all), problems)
+    }
+
+    fn indexed(facts: Facts) -> Self {
+        let servers: BTreeMap<String, ServerKind> =
+            facts.servers.into_iter().map(|server| (server.id.clone(), server)).collect();
+        let applications: BTreeMap<String, Application> =
+            facts.applications.into_iter().map(|known| (known.id.clone(), known)).collect();
+        let components = servers.values().flat_map(|server| &server.components);
+        let scripts = |kind| matches!(kind, ComponentKind::ScriptDocroot | ComponentKind::Webapp);
+        let docroots = components.filter(|component| scripts(component.kind)).map(|component| component.below.clone());
+        Self {
+            docroots: Indexed::of(docroots.collect(), slice::from_ref),
+            by_id: servers.keys().cloned().zip(0..).collect(),
+            servers: Indexed::of(servers.into_values().collect(), |server| &server.program.exe),
+            parts: Indexed::of(
+                applications.values().flat_map(|application| application.parts.iter().cloned()).collect(),
+                |part| slice::from_ref(&part.path),
+            ),
+            applications,
+            installers: Indexed::of(facts.installers, |installer| &installer.program.exe),
+            sessions: Indexed::of(facts.sessions, |session| &session.exe),
+            runners: Indexed::of(facts.runners, |runner| &runner.program.exe),
+            persistence: Indexed::of(facts.persistence, |place| slice::from_ref(&place.pattern)),
+            secrets: Indexed::of(facts.secrets, |place| slice::from_ref(&place.pattern)),
         }
     }
 
@@ -101,25 +131,20 @@ impl Catalogue {
         if image.executable.is_empty() {
             return None;
         }
-        let known = self.servers.values().filter(|server| listens || !server.generic);
+        let known = self.servers.matching(&image.executable).filter(|server| listens || !server.generic);
         // A program that is known by more than its executable is known better.
-        let known = known.filter(|server| server.is(image));
+        let known = known.filter(|server| server.program.was_started_so(image));
         known.max_by_key(|server| (!server.generic, !server.platform, server.program.needs_more_than_exe()))
-    }
-
-    /// Whether a program of that path can be some server, whatever it was started with.
-    pub fn may_be_server(&self, executable: &[u8]) -> bool {
-        self.servers.values().any(|server| pattern::any(&server.program.exe, executable))
     }
 
     /// The server of that id.
     pub fn server(&self, id: &str) -> Option<&ServerKind> {
-        self.servers.get(id)
+        self.by_id.get(id).and_then(|place| self.servers.get(*place))
     }
 
     /// All servers, by id.
     pub fn servers(&self) -> impl Iterator<Item = &ServerKind> {
-        self.servers.values()
+        self.servers.iter()
     }
 
     /// All applications that live in document roots, by id.
@@ -129,27 +154,29 @@ impl Catalogue {
 
     /// What a program installs, if it is one that installs software. Who started it is for the caller to judge.
     pub fn installer(&self, image: &Exec) -> Option<Installer> {
-        self.installers.iter().find(|known| known.program.is(image)).map(|known| known.installer)
+        let mut installers = self.installers.matching(&image.executable);
+        installers.find(|known| known.program.was_started_so(image)).map(|known| known.installer)
     }
 
     /// Whether a program begins or carries a person's session.
     pub fn session(&self, image: &Exec) -> bool {
-        self.sessions.iter().any(|known| known.is(image))
+        self.sessions.matching(&image.executable).any(|known| known.was_started_so(image))
     }
 
     /// The word for a program that runs what persistence places hold: `cron`, `at`, `systemd`.
     pub fn runner(&self, image: &Exec) -> Option<&str> {
-        self.runners.iter().find(|known| known.program.is(image)).map(|known| known.name.as_str())
+        let mut runners = self.runners.matching(&image.executable);
+        runners.find(|known| known.program.was_started_so(image)).map(|known| known.name.as_str())
     }
 
     /// What a file is that has something run later, or lets somebody in.
     pub fn persistence(&self, path: &[u8]) -> Option<&Place> {
-        self.persistence.iter().find(|place| place.pattern.is_match(path))
+        self.persistence.matching(path).next()
     }
 
     /// What a file is that holds credentials.
     pub fn secret(&self, path: &[u8]) -> Option<&Place> {
-        self.secrets.iter().find(|place| place.pattern.is_match(path))
+        self.secrets.matching(path).next()
     }
 
     /// All places with credentials. `pattern.text` is an absolute glob that can be expanded below a root.
@@ -166,16 +193,12 @@ impl Catalogue {
     /// of its pattern.
     pub fn application_part(&self, below_docroot: &[u8]) -> Option<&Part> {
         let path = below_docroot.trim_start_with(|letter| letter == '/');
-        let parts = self.applications.values().flat_map(|application| &application.parts);
-        parts.filter(|part| part.path.is_match(path)).max_by_key(|part| part.path.text.len())
+        self.parts.matching(path).max_by_key(|part| part.path.text.len()).map(AsRef::as_ref)
     }
 
     /// Whether a path lies where some server of the catalogue runs scripts or applications.
     pub fn in_docroot(&self, path: &[u8]) -> bool {
-        let components = self.servers.values().flat_map(|server| &server.components);
-        components
-            .filter(|component| matches!(component.kind, ComponentKind::ScriptDocroot | ComponentKind::Webapp))
-            .any(|component| component.holds(path))
+        self.docroots.matching(path).next().is_some()
     }
 }
 

@@ -5,6 +5,7 @@ use super::pattern::Pattern;
 use super::rules::Program;
 use super::words::{ComponentKind, OwnWrites};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What a program that installs software is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +59,7 @@ pub struct Application {
     /// Its name for people.
     pub name: String,
     /// Its layout.
-    pub parts: Vec<Part>,
+    pub parts: Vec<Arc<Part>>,
 }
 
 /// A program that installs software.

@@ -5,6 +5,7 @@ use super::pattern::Pattern;
 use super::places::{Application, InstallerProgram, Part, Place, Runner};
 use super::raw;
 use super::rules::{Component, NormalChild, Program, ServerKind};
+use std::sync::Arc;
 
 /// What one text declares.
 #[derive(Default)]
@@ -16,6 +17,19 @@ pub struct Facts {
     pub runners: Vec<Runner>,
     pub persistence: Vec<Place>,
     pub secrets: Vec<Place>,
+}
+
+impl Facts {
+    /// Another text's behind them.
+    pub fn add(&mut self, other: Self) {
+        self.servers.extend(other.servers);
+        self.applications.extend(other.applications);
+        self.installers.extend(other.installers);
+        self.sessions.extend(other.sessions);
+        self.runners.extend(other.runners);
+        self.persistence.extend(other.persistence);
+        self.secrets.extend(other.secrets);
+    }
 }
 
 /// Executables that a normal child without `exe` may be,
@@ -185,7 +199,7 @@ impl Reader {
             let application = part.of.unwrap_or_else(|| name.clone());
             let paths = self.paths("part.path", &part.path.into_vec());
             let make = |path| Part { path, kind: part.kind, own: part.own_writes, application: application.clone() };
-            parts.extend(paths.into_iter().map(make));
+            parts.extend(paths.into_iter().map(make).map(Arc::new));
         }
         Application { id: raw.id, name, parts }
     }

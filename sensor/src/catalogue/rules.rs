@@ -1,7 +1,8 @@
 //! What a server is, loads, and normally starts.
 
 use super::base_name;
-use super::pattern::{Pattern, any, plain_command_line};
+use super::command_line::plain_command_line;
+use super::pattern::{Pattern, any};
 use super::words::{ChildUser, ComponentKind, Egress, ExecPolicy, OwnWrites, Role};
 use crate::event::Exec;
 use bstr::{BStr, ByteSlice};
@@ -100,7 +101,12 @@ pub struct NormalChild {
 impl Program {
     /// Whether it is that program.
     pub fn is(&self, image: &Exec) -> bool {
-        any(&self.exe, &image.executable) && self.argv0_matches(image) && self.marker_matches(image)
+        any(&self.exe, &image.executable) && self.was_started_so(image)
+    }
+
+    /// Whether it was started as that program is, its executable aside.
+    pub fn was_started_so(&self, image: &Exec) -> bool {
+        self.argv0_matches(image) && self.marker_matches(image)
     }
 
     /// Whether more than the executable is needed to know it.
@@ -150,6 +156,11 @@ impl ServerKind {
     /// Whether a program belongs to the server itself.
     pub fn owns(&self, image: &Exec) -> bool {
         self.is(image) || any(&self.own, &image.executable)
+    }
+
+    /// Whether anything that it starts leaves its lineage.
+    pub fn lets_leave(&self) -> bool {
+        self.supervisor || self.normal_children.iter().any(|child| child.leaves)
     }
 
     /// The normal child that a program is, if it is one. `title` is what its parent called itself at that moment, if that

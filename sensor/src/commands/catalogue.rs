@@ -63,11 +63,7 @@ fn show(id: &str, ask: &AskArgs) -> Result<u8, Failure> {
 fn check(file: &Path) -> Result<u8, Failure> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| Failure::new(WRONG, [format!("{name}: {error}")]))?;
-    let alone = {
-        let mut alone = Catalogue::default();
-        alone.add(&name, &text);
-        alone
-    };
+    let (alone, _) = Catalogue::of([(name.as_str(), text.as_str())]);
     match Catalogue::with([(name.as_str(), text.as_str())]) {
         Ok(_) => {
             let (shipped, _) = Catalogue::embedded();

@@ -151,7 +151,7 @@ fn ancestry(pid: u32, core: &Core) -> Value {
 /// All lineages that live: below a server's first process, and what outlived it.
 fn all_servers(core: &Core) -> Value {
     let mut drawing = Drawing::new(core);
-    let above = |node: &Node| core.tree.parent(node).and_then(|id| core.tree.node(id));
+    let above = |node: &Node| node.parent.and_then(|id| core.tree.node(id));
     let inside = |node: &Node| above(node).is_some_and(|parent| parent.is_live() && parent.lineage != 0);
     let tops = core.tree.live_nodes().filter(|(_, node)| node.lineage != 0 && !inside(node));
     let mut tops: Vec<NodeId> = tops.map(|(id, _)| id).collect();
@@ -171,7 +171,7 @@ impl<'a> Drawing<'a> {
     fn new(core: &'a Core) -> Self {
         let mut children: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
         for (id, node) in core.tree.live_nodes() {
-            if let Some(parent) = core.tree.parent(node) {
+            if let Some(parent) = node.parent {
                 children.entry(parent).or_default().push(id);
             }
         }

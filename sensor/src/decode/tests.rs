@@ -44,7 +44,7 @@ fn a_relative_script_is_made_absolute() {
         image.script = Some(BString::from(given));
         let event = exec(1, key(1, 1), image);
         let Ok(Event { body: Body::Exec(exec), .. }) = decode(&encode(&event)) else { panic!("an exec") };
-        assert_eq!(exec.script.unwrap(), script);
+        assert_eq!(exec.script.as_ref().unwrap(), script);
     }
 }
 

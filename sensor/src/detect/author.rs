@@ -28,7 +28,7 @@ pub enum Author {
 }
 
 /// Who a node is to the servers (by lineage number) that load from a place.
-pub fn author(id: NodeId, loaders: &[u32], context: &Context<'_>) -> Option<Author> {
+pub fn author(id: NodeId, loaders: impl Iterator<Item = u32> + Clone, context: &Context<'_>) -> Option<Author> {
     let node = context.tree.node(id)?;
     if node.lineage == 0 {
         return Some(outside(id, node, loaders, context));
@@ -41,9 +41,10 @@ pub fn author(id: NodeId, loaders: &[u32], context: &Context<'_>) -> Option<Auth
     }
     let writer = standing.kind;
     // Where nobody is known to load from, a server that serves pages is taken for the one who does.
-    let loads = loaders.contains(&node.lineage)
-        || loaders.is_empty() && serves(writer)
-        || loaders.iter().filter_map(|lineage| context.server(*lineage)).any(|(_, loader)| related(writer, loader));
+    let related = |lineage| context.server(lineage).is_some_and(|(_, loader)| related(writer, loader));
+    let loads = loaders.clone().any(|lineage| lineage == node.lineage)
+        || loaders.clone().next().is_none() && serves(writer)
+        || loaders.clone().any(related);
     Some(match (loads, writer.roles.contains(&Role::File)) {
         (true, _) => Author::Own,
         (false, true) if logged_in(node) => Author::FileServer,
@@ -67,7 +68,7 @@ fn logged_in(node: &Node) -> bool {
     node.effective_user().is_some_and(|user| user >= FIRST_USER && user != NOBODY)
 }
 
-fn outside(id: NodeId, node: &Node, loaders: &[u32], context: &Context<'_>) -> Author {
+fn outside(id: NodeId, node: &Node, loaders: impl Iterator<Item = u32>, context: &Context<'_>) -> Author {
     let namespace = |node: &Node| node.image.as_ref().map_or(0, |image| image.mount_namespace);
     let here = namespace(node);
     let mut deploys = true;
@@ -85,8 +86,8 @@ fn outside(id: NodeId, node: &Node, loaders: &[u32], context: &Context<'_>) -> A
         // interpreters and tools. What a task runner starts besides is not its deployment.
         deploys &= suspicion(above.executable()).is_some();
     }
-    let kinds = loaders.iter().filter_map(|lineage| context.server(*lineage)).map(|(_, kind)| kind);
-    if node.image.as_deref().is_some_and(|image| kinds.into_iter().any(|kind| kind.owns(image))) {
+    let mut kinds = loaders.filter_map(|lineage| context.server(lineage)).map(|(_, kind)| kind);
+    if node.image.as_deref().is_some_and(|image| kinds.any(|kind| kind.owns(image))) {
         return Author::Product;
     }
     let session = |node: &Node| node.image.as_deref().is_some_and(|image| context.catalogue.session(image));

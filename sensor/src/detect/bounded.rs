@@ -1,11 +1,12 @@
 //! What detectors remember: a map of at most so many entries, of which the oldest gives way.
 
+use foldhash::fast::RandomState;
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
 /// At most `MOST` entries, by the order in which their keys came first.
 pub struct Bounded<K, V, const MOST: usize> {
-    entries: HashMap<K, V>,
+    entries: HashMap<K, V, RandomState>,
     order: VecDeque<K>,
 }
 
@@ -14,7 +15,7 @@ pub type Once<K, const MOST: usize> = Bounded<K, (), MOST>;
 
 impl<K, V, const MOST: usize> Default for Bounded<K, V, MOST> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), order: VecDeque::new() }
+        Self { entries: HashMap::default(), order: VecDeque::new() }
     }
 }
 

@@ -70,7 +70,12 @@ impl<'a> Context<'a> {
     /// The same, knowing where who acted stands: found once for all detectors.
     #[must_use]
     pub fn with_standing(mut self, event: &Event) -> Self {
-        if matches!(event.body, Body::Exec(_) | Body::File(_) | Body::Net(_)) {
+        let looked_at = match &event.body {
+            Body::Exec(_) | Body::File(_) => true,
+            Body::Net(net) => net.operation == Kind::Connect,
+            _ => false,
+        };
+        if looked_at {
             self.standing = self.applied.node.and_then(|id| Standing::of(id, &self));
         }
         self
@@ -170,9 +175,9 @@ impl Detectors {
         std::mem::take(&mut self.component_load.questions)
     }
 
-    /// Whether something waits for time to pass.
-    pub fn waiting(&self) -> bool {
-        self.server_shell.waiting()
+    /// Until when something waits for time to pass, if anything does; `CLOCK_BOOTTIME`.
+    pub fn deadline(&self) -> Option<u64> {
+        self.server_shell.deadline()
     }
 
     fn executed(&mut self, event: &Event, id: NodeId, found: &[Finding], context: &Context<'_>) -> Option<Finding> {

@@ -47,7 +47,7 @@ pub fn observe(
 /// The shapes of who started it and of what it is.
 fn edge(standing: &Standing<'_>, context: &Context<'_>) -> (String, String) {
     let child = shape(standing.image);
-    let above = context.tree.parent(standing.node).and_then(|id| context.tree.node(id));
+    let above = standing.node.parent.and_then(|id| context.tree.node(id));
     let parent = match above.and_then(|above| above.image.as_deref()) {
         // An exec in place: what it was before.
         _ if !standing.node.previous.is_empty() => {

@@ -28,7 +28,7 @@ pub struct Placement {
     /// How bad the write is by itself; `None` if it is nobody's business.
     pub severity: Option<Severity>,
     /// Why, as the end of a sentence about the writer.
-    pub reason: String,
+    pub reason: &'static str,
 }
 
 /// A place that a server loads from.
@@ -52,24 +52,16 @@ pub fn judge(event: &Event, context: &Context<'_>) -> Option<Placement> {
         return None;
     };
     let id = context.applied.node.filter(|_| writes(file))?;
-    let watchers = file.watch.map(|watch| context.servers.watchers(watch)).unwrap_or_default();
-    let path = watchers.first().map_or_else(|| file.path.clone(), |(_, watch)| real_path(file, &watch.path));
-    let target = watchers.iter().find_map(|(server, watch)| target(server.lineage, watch, file, &path, context));
-    let loaders: Vec<u32> = watchers.iter().map(|(server, _)| server.lineage).collect();
-    let author = author(id, &loaders, context)?;
+    let watchers = || context.servers.watchers(file.watch.unwrap_or(0));
+    let path = watchers().next().map_or_else(|| file.path.clone(), |(_, watch)| real_path(file, &watch.path));
+    let target = watchers().find_map(|(server, watch)| target(server.lineage, watch, file, &path, context));
+    let author = author(id, watchers().map(|(server, _)| server.lineage), context)?;
     let target = target.or_else(|| known_docroot(author, &path, context));
     let weighed = match &target {
         Some(target) => weigh(id, event, file, &path, author, target, context),
         None => elsewhere(id, author, context)?,
     };
-    Some(Placement {
-        author,
-        target,
-        path,
-        class: weighed.class,
-        severity: weighed.severity,
-        reason: weighed.reason.to_owned(),
-    })
+    Some(Placement { author, target, path, class: weighed.class, severity: weighed.severity, reason: weighed.reason })
 }
 
 /// Whether an event changes what a file holds, or under which name it is found.

@@ -53,7 +53,7 @@ impl ReverseShell {
             return Some(finding(event, id, &standing, why, Some(peer)));
         }
         let on_terminal = standing.image.standard[0] == Descriptor::Tty && kind == Suspicion::Shell;
-        let parent = context.tree.parent(standing.node).and_then(|id| context.tree.node(id)).filter(|_| on_terminal)?;
+        let parent = standing.node.parent.and_then(|id| context.tree.node(id)).filter(|_| on_terminal)?;
         let peer = *self.connected.get(&parent.key)?;
         let why =
             format!("It runs on a terminal below {}, which connected to {} before.", process(parent), shown(peer));

@@ -35,15 +35,13 @@ pub struct Standing<'a> {
 impl<'a> Standing<'a> {
     /// Of a node; `None` if it is in no server's lineage, or nothing is known of it.
     pub fn of(id: NodeId, context: &Context<'a>) -> Option<Self> {
-        let node = context.tree.node(id)?;
+        let node = context.tree.node(id).filter(|node| node.lineage != 0)?;
         let (server, kind) = context.server(node.lineage)?;
         let image = node.image.as_deref()?;
         let own = kind.owns(image);
-        let below = if own { vec![node] } else { below_server(id, server.root, kind, context) };
-        let top = *below.last()?;
+        let top = if own { node } else { below_server(id, server.root, kind, context)? };
         let first = first_image(top, kind)?;
-        let title =
-            context.tree.parent(top).and_then(|id| context.tree.node(id)).and_then(|above| above.title.as_ref());
+        let title = top.parent.and_then(|id| context.tree.node(id)).and_then(|above| above.title.as_ref());
         let title = title.map(|title| title.as_bstr());
         let child = if own { None } else { kind.normal_child(first, title) };
         Some(Self { node, image, server, kind, top, first, title, own, child })
@@ -70,15 +68,15 @@ impl<'a> Standing<'a> {
     }
 }
 
-/// The nodes from `id` upwards that run something else than the server, nearest first.
-fn below_server<'a>(id: NodeId, root: ProcessKey, kind: &ServerKind, context: &Context<'a>) -> Vec<&'a Node> {
+/// The topmost of the nodes from `id` upwards that run something else than the server.
+fn below_server<'a>(id: NodeId, root: ProcessKey, kind: &ServerKind, context: &Context<'a>) -> Option<&'a Node> {
     let own = |node: &Node| node.image.iter().chain(&node.previous).all(|image| kind.owns(image));
-    let mut below: Vec<&Node> = Vec::new();
+    let mut below = None;
     for (_, node) in context.tree.ancestors(id) {
-        if node.lineage == 0 || !below.is_empty() && own(node) {
+        if node.lineage == 0 || below.is_some() && own(node) {
             break;
         }
-        below.push(node);
+        below = Some(node);
         if node.key.same_as(root) {
             break;
         }

@@ -3,6 +3,7 @@
 use super::FileId;
 use bstr::{BString, ByteSlice};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// How a file came to be where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub struct Writer {
     /// Its executable.
     pub executable: BString,
     /// Its command line, cut to 200 characters.
-    pub command: String,
+    pub command: Arc<str>,
     /// Its process id.
     pub pid: u32,
     /// Its effective user id.
@@ -36,7 +37,7 @@ pub struct Writer {
     /// The catalogue id of the server in whose lineage it was.
     pub server: Option<String>,
     /// Programs from the server (or the oldest ancestor that is known) down to it, by command line; at most 8.
-    pub lineage: Vec<String>,
+    pub lineage: Vec<Arc<str>>,
 }
 
 /// A file that somebody wrote.

@@ -11,7 +11,9 @@ pub use entry::{Class, Entry, Writer, looks_like_code};
 
 use crate::event::{Memory, Remembered};
 use bstr::{BStr, BString, ByteSlice};
-use std::collections::{BTreeMap, HashMap};
+use foldhash::fast::RandomState;
+use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher;
 
 /// Most files that are remembered.
 pub const MAX_ENTRIES: usize = 65_536;
@@ -28,14 +30,14 @@ pub type FileId = (u32, u64);
 /// The ledger.
 #[derive(Default)]
 pub struct Ledger {
-    entries: HashMap<FileId, (u64, Entry)>,
-    /// Entries by age: a running number to the file.
-    order: BTreeMap<u64, FileId>,
-    /// By path, as it was last written.
-    paths: HashMap<BString, FileId>,
+    entries: HashMap<FileId, (u64, Entry), RandomState>,
+    /// Writes by age: a running number, and the file. Where the entry has another number, it was written again since.
+    order: VecDeque<(u64, FileId)>,
+    /// By a hash of the path, as it was last written.
+    paths: HashMap<u64, FileId, RandomState>,
     last: u64,
     /// Names that a server unpacked where its updater unpacks, and archives that it deployed: whose, and when.
-    staged: HashMap<BString, (u32, u64)>,
+    staged: HashMap<BString, (u32, u64), RandomState>,
     staged_swept_ns: Option<u64>,
     evictions: u64,
 }
@@ -46,34 +48,47 @@ impl Ledger {
         let file = entry.file();
         let kept = entry.worth_keeping().then(|| remembered(&entry));
         self.last += 1;
-        if let Some((former, _)) = self.drop_entry(file) {
-            self.order.remove(&former);
-        }
-        self.paths.insert(entry.path.clone(), file);
+        self.drop_entry(file);
+        self.paths.insert(self.hashed(&entry.path), file);
         self.entries.insert(file, (self.last, entry));
-        if self.entries.len() > MAX_ENTRIES
-            && let Some((_, oldest)) = self.order.pop_first()
-        {
-            self.drop_entry(oldest);
-            self.evictions += 1;
+        if self.entries.len() > MAX_ENTRIES {
+            self.drop_oldest();
         }
-        self.order.insert(self.last, file);
+        self.order.push_back((self.last, file));
+        if self.order.len() > 2 * MAX_ENTRIES {
+            self.order.retain(|(number, file)| self.entries.get(file).is_some_and(|(last, _)| last == number));
+        }
         kept
     }
 
     /// Forgets a file: a package manager wrote it anew. Gives the key under which it was kept.
     pub fn forget(&mut self, file: FileId) -> Option<String> {
-        let (number, entry) = self.drop_entry(file)?;
-        self.order.remove(&number);
+        let entry = self.drop_entry(file)?;
         entry.worth_keeping().then(|| key(file))
     }
 
-    fn drop_entry(&mut self, file: FileId) -> Option<(u64, Entry)> {
-        let dropped = self.entries.remove(&file)?;
-        if self.paths.get(&dropped.1.path) == Some(&file) {
-            self.paths.remove(&dropped.1.path);
+    fn drop_oldest(&mut self) {
+        while let Some((number, file)) = self.order.pop_front() {
+            if self.entries.get(&file).is_some_and(|(last, _)| *last == number) {
+                self.drop_entry(file);
+                self.evictions += 1;
+                return;
+            }
+        }
+    }
+
+    fn drop_entry(&mut self, file: FileId) -> Option<Entry> {
+        let (_, dropped) = self.entries.remove(&file)?;
+        let path = self.hashed(&dropped.path);
+        if self.paths.get(&path) == Some(&file) {
+            self.paths.remove(&path);
         }
         Some(dropped)
+    }
+
+    /// Whoever looks a path up compares it with the entry's.
+    fn hashed(&self, path: &[u8]) -> u64 {
+        self.paths.hasher().hash_one(path)
     }
 
     /// The entry of a file; `generation` 0 is any.
@@ -84,7 +99,7 @@ impl Ledger {
 
     /// The entry of the file that was last written under a path.
     pub fn find_path(&self, path: &[u8]) -> Option<&Entry> {
-        let file = self.paths.get(BStr::new(path))?;
+        let file = self.paths.get(&self.hashed(path))?;
         self.entries.get(file).map(|(_, entry)| entry).filter(|entry| entry.path == path)
     }
 

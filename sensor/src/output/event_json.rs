@@ -65,7 +65,7 @@ const fn category(body: &Body) -> &'static str {
 /// Who did it. What the event itself says of the program is truer than the tree, which may know it better since.
 fn acting(event: &Event, node: Option<&Node>, core: &Core, text: &mut Text) -> Value {
     let image = match &event.body {
-        Body::Exec(exec) | Body::Process(exec) => Some(&**exec),
+        Body::Exec(exec) | Body::Process(exec) => Some(exec.as_ref()),
         _ => node.and_then(|node| node.image.as_deref()),
     };
     // A source that knew the pid only is named as the tree knows it.
@@ -73,7 +73,7 @@ fn acting(event: &Event, node: Option<&Node>, core: &Core, text: &mut Text) -> V
         if event.process.start_boottime_ns == 0 { node.map_or(event.process, |node| node.key) } else { event.process };
     let mut process = process(key, image, core.host(), "process", text);
     process["thread"] = json!({"id": event.thread});
-    let parent = node.and_then(|node| core.tree.parent(node)).and_then(|id| core.tree.node(id));
+    let parent = node.and_then(|node| node.parent).and_then(|id| core.tree.node(id));
     match (parent, image.map(|image| image.parent).filter(|key| key.is_some())) {
         (Some(parent), _) => {
             process["parent"] = self::process(parent.key, parent.image.as_deref(), core.host(), "process.parent", text);

@@ -2,36 +2,10 @@
 //! procfs, or listens.
 
 use super::{Core, Outcome, Request};
-use crate::catalogue::Catalogue;
 use crate::detect::Standing;
 use crate::event::{Body, Event, Exec, Net};
 use crate::tree::{Applied, NodeId};
-use bstr::BString;
 use sensor_common::record::Kind;
-use std::collections::HashMap;
-
-/// Most programs of which is remembered whether they can be servers.
-const MAX_PROGRAMS: usize = 4096;
-
-/// Which programs can be servers at all: most that begin cannot, and are told by their path alone.
-#[derive(Default)]
-pub struct Programs {
-    known: HashMap<BString, bool>,
-}
-
-impl Programs {
-    fn may_be_server(&mut self, catalogue: &Catalogue, executable: &BString) -> bool {
-        if let Some(known) = self.known.get(executable) {
-            return *known;
-        }
-        if self.known.len() >= MAX_PROGRAMS {
-            self.known.clear();
-        }
-        let known = catalogue.may_be_server(executable);
-        self.known.insert(executable.clone(), known);
-        known
-    }
-}
 
 impl Core {
     pub(super) fn classify(&mut self, event: &Event, applied: Applied, outcome: &mut Outcome) {
@@ -73,7 +47,11 @@ impl Core {
 
     /// A login session, a scheduled job, a supervised service: it begins a life of its own.
     fn let_leave(&mut self, id: NodeId, outcome: &mut Outcome) -> bool {
-        let leaves = Standing::of(id, &self.context(Applied { node: Some(id), child: None })).is_some_and(|standing| {
+        let context = self.context(Applied::default());
+        if !context.server(self.lineage_of(Some(id))).is_some_and(|(_, kind)| kind.lets_leave()) {
+            return false;
+        }
+        let leaves = Standing::of(id, &context).is_some_and(|standing| {
             let child = standing.child.is_some_and(|child| child.leaves && standing.is_first());
             !standing.own && (standing.kind.supervisor || child)
         });
@@ -119,9 +97,6 @@ impl Core {
             return;
         };
         let (listens, catalogue) = (node.listens, std::sync::Arc::clone(&self.settings.catalogue));
-        if !self.programs.may_be_server(&catalogue, &image.executable) {
-            return;
-        }
         let Some(kind) = catalogue.identify(&image, listens) else {
             return;
         };

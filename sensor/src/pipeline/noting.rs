@@ -3,11 +3,13 @@
 use super::{Core, Outcome, Request, context};
 use crate::catalogue::command_line;
 use crate::detect::Placement;
-use crate::event::{Body, Event, File, Memory, Remembered};
+use crate::event::{Body, Event, Exec, File, Memory, Remembered};
 use crate::ledger::{Class, Entry, Writer};
 use crate::tree::{Applied, Node, NodeId};
+use bstr::ByteSlice;
 use sensor_common::file::file_flags;
 use sensor_common::record::Hook;
+use std::sync::Arc;
 
 /// Most programs that are kept of a writer's lineage, and characters of a command line.
 const MAX_LINEAGE: usize = 8;
@@ -19,7 +21,6 @@ impl Core {
         let (Body::File(file), Some(id)) = (&event.body, applied.node) else {
             return;
         };
-        let known = self.ledger.find((file.device, file.inode), file.generation).cloned();
         let Some(class) = placement.class else {
             if let Some(key) = self.ledger.forget((file.device, file.inode)) {
                 outcome.requests.push(Request::Forget { kind: Memory::Ledger, key });
@@ -30,7 +31,8 @@ impl Core {
             let lineage = self.lineage_of(Some(id));
             self.ledger.stage(&placement.path, lineage, event.time_boottime_ns);
         }
-        if file.inode == 0 || known.as_ref().is_some_and(|known| !supersedes(known, class, file)) {
+        let known = self.ledger.find((file.device, file.inode), file.generation);
+        if file.inode == 0 || known.is_some_and(|known| !supersedes(known, class, file)) {
             return;
         }
         let Some(entry) = self.entry(event, id, file, class, placement, known) else {
@@ -53,11 +55,11 @@ impl Core {
         file: &File,
         class: Class,
         placement: &Placement,
-        known: Option<Entry>,
+        known: Option<&Entry>,
     ) -> Option<Entry> {
         let node = self.tree.node(id)?;
         let host = &self.settings.host;
-        let same = known.as_ref().filter(|known| known.path == placement.path);
+        let same = known.filter(|known| known.path == placement.path);
         let generation = same.map_or(0, |known| known.generation);
         let known = known.filter(|_| file.flags & file_flags::CREATED == 0);
         Some(Entry {
@@ -71,19 +73,16 @@ impl Core {
             writer: self.writer(id, node),
             lineage: node.lineage,
             written_unix_ns: host.boot_time_unix_ns + event.time_boottime_ns,
-            incident: known.and_then(|known| known.incident),
+            incident: known.and_then(|known| known.incident.clone()),
             boot_unix_s: host.boot_time_unix_ns / 1_000_000_000,
         })
     }
 
     fn writer(&self, id: NodeId, node: &Node) -> Writer {
         let server = self.servers.by_lineage(node.lineage);
-        let command = |node: &Node| {
-            let line = node.image.as_deref().map(|image| command_line(image).to_string()).unwrap_or_default();
-            line.chars().take(MAX_COMMAND).collect::<String>()
-        };
+        let command = |node: &Node| node.image.as_deref().map(shown).unwrap_or_default();
         let above = self.tree.ancestors(id).take_while(|(_, above)| above.lineage == node.lineage).take(MAX_LINEAGE);
-        let mut lineage: Vec<String> = above.map(|(_, above)| command(above)).collect();
+        let mut lineage: Vec<Arc<str>> = above.map(|(_, above)| command(above)).collect();
         lineage.reverse();
         Writer {
             executable: node.executable().to_owned(),
@@ -110,6 +109,12 @@ impl Core {
             detectors.learn_time(event.time_boottime_ns, &context);
         }
     }
+}
+
+/// A command line as it is kept: worked out once for a program.
+fn shown(image: &Exec) -> Arc<str> {
+    let cut = || command_line(image).to_str_lossy().chars().take(MAX_COMMAND).collect::<String>().into();
+    Arc::clone(image.shown.0.get_or_init(cut))
 }
 
 /// A change of a baseline as a request.

@@ -16,9 +16,11 @@ const SETTLED_NS: u64 = 2_000_000_000;
 impl Core {
     pub(super) fn follow_servers(&mut self, event: &Event, applied: Applied, outcome: &mut Outcome) {
         let now = event.time_boottime_ns;
-        let lineage = self.lineage_of(applied.node);
         let concerned: Vec<u32> = match &event.body {
-            Body::Exit(_) if lineage != 0 => vec![lineage],
+            Body::Exit(_) => {
+                self.follow_server(self.lineage_of(applied.node), event, outcome);
+                return;
+            }
             Body::Tick => self.servers.orphaned_before(now.saturating_sub(SETTLED_NS)),
             Body::Healed => self.servers.iter().map(|server| server.lineage).collect(),
             _ => return,

@@ -57,11 +57,6 @@ impl Procfs {
         Self { root: root.to_owned() }
     }
 
-    /// The processes that there are, earliest first.
-    pub fn processes(&self) -> Vec<ProcessKey> {
-        self.list().iter().map(|one| one.stat.key()).collect()
-    }
-
     /// What a process calls itself now: its arguments as they stand in its memory, joined by spaces; at most 4 KiB.
     pub fn title(&self, pid: u32) -> Option<BString> {
         const MOST: u64 = 4096;
@@ -102,7 +97,7 @@ impl Procfs {
             let Some(exec) = reader.read(&one.directory, &one.live, &one.stat, parent) else {
                 continue;
             };
-            events.push(event(one.stat.key(), Body::Process(Box::new(exec))));
+            events.push(event(one.stat.key(), Body::Process(std::sync::Arc::new(exec))));
         }
         for one in &listed {
             let listeners = reader.tables(&one.live);

@@ -63,6 +63,7 @@ impl Reader {
             mode: 0,
             flags: image.flags | exec_flags::PARENT_FROM_KERNEL,
             standard: [0, 1, 2].map(|number| self.descriptor(directory, number)),
+            shown: crate::event::Once::default(),
         })
     }
 

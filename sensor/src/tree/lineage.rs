@@ -2,8 +2,9 @@
 
 use crate::event::Watch;
 use bstr::BString;
+use foldhash::fast::RandomState;
 use sensor_common::key::ProcessKey;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Most servers that get a number; more are counted and not followed.
 pub const MAX_SERVERS: usize = 4096;
@@ -34,8 +35,10 @@ pub struct Server {
 #[derive(Default)]
 pub struct Servers {
     servers: BTreeMap<u32, Server>,
-    /// Watch number to the servers it was set for, the first one first.
-    watches: HashMap<u32, Vec<u32>>,
+    /// Watch number to the servers it was set for: those that run, the first one first, then those that have ended.
+    watches: HashMap<u32, Vec<u32>, RandomState>,
+    /// Those whose first process has ended, and it is not yet clear who goes on.
+    orphaned: BTreeSet<u32>,
     last: u32,
     refused: u64,
 }
@@ -73,6 +76,7 @@ impl Servers {
             return false;
         };
         self.servers.remove(&lineage);
+        self.orphaned.remove(&lineage);
         self.watches.retain(|_, owners| {
             owners.retain(|owner| *owner != lineage);
             !owners.is_empty()
@@ -82,8 +86,21 @@ impl Servers {
 
     /// Notes that no process runs a server's own program any more.
     pub fn ended(&mut self, lineage: u32, now: u64) {
-        if let Some(server) = self.servers.get_mut(&lineage) {
-            server.ended_boottime_ns = Some(now);
+        let Some(server) = self.servers.get_mut(&lineage) else {
+            return;
+        };
+        server.ended_boottime_ns = Some(now);
+        self.orphaned.remove(&lineage);
+        let watches: Vec<u32> = server.directories.iter().map(|known| known.watch).collect();
+        for watch in watches {
+            self.those_that_run_first(watch);
+        }
+    }
+
+    fn those_that_run_first(&mut self, watch: u32) {
+        let ended = |owner: &u32| self.servers.get(owner).is_none_or(|server| server.ended_boottime_ns.is_some());
+        if let Some(owners) = self.watches.get_mut(&watch) {
+            owners.sort_by_key(ended);
         }
     }
 
@@ -92,6 +109,7 @@ impl Servers {
         if let Some(server) = self.servers.get_mut(&lineage) {
             server.root = root;
             server.orphaned_boottime_ns = None;
+            self.orphaned.remove(&lineage);
         }
     }
 
@@ -99,14 +117,14 @@ impl Servers {
     pub fn orphaned(&mut self, lineage: u32, now: u64) {
         if let Some(server) = self.servers.get_mut(&lineage) {
             server.orphaned_boottime_ns.get_or_insert(now);
+            self.orphaned.insert(lineage);
         }
     }
 
     /// Servers that have been so since before that time.
     pub fn orphaned_before(&self, time: u64) -> Vec<u32> {
-        let running = self.servers.values().filter(|server| server.ended_boottime_ns.is_none());
-        let orphaned = running.filter(|server| server.orphaned_boottime_ns.is_some_and(|since| since <= time));
-        orphaned.map(|server| server.lineage).collect()
+        let since = |lineage: &&u32| self.servers.get(lineage)?.orphaned_boottime_ns;
+        self.orphaned.iter().filter(|lineage| since(lineage).is_some_and(|since| since <= time)).copied().collect()
     }
 
     /// Notes the unit or container that a server runs in.
@@ -126,19 +144,16 @@ impl Servers {
             let owners = self.watches.entry(watch.watch).or_default();
             if !owners.contains(&lineage) {
                 owners.push(lineage);
+                self.those_that_run_first(watch.watch);
             }
         }
     }
 
     /// The servers that load from the watch of that number, those that run first.
-    pub fn watchers(&self, watch: u32) -> Vec<(&Server, &Watch)> {
+    pub fn watchers(&self, watch: u32) -> impl Iterator<Item = (&Server, &Watch)> + Clone {
         let owners = self.watches.get(&watch).map_or(&[][..], Vec::as_slice);
         let servers = owners.iter().filter_map(|owner| self.servers.get(owner));
-        let mut watchers: Vec<(&Server, &Watch)> = servers
-            .filter_map(|server| Some((server, server.directories.iter().find(|known| known.watch == watch)?)))
-            .collect();
-        watchers.sort_by_key(|(server, _)| server.ended_boottime_ns.is_some());
-        watchers
+        servers.filter_map(move |server| Some((server, server.directories.iter().find(|known| known.watch == watch)?)))
     }
 
     /// All of them, by number.

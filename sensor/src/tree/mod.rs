@@ -6,8 +6,10 @@
 //! events. It does not know what a server is.
 
 mod ended;
+mod family;
 mod inside;
 mod node;
+mod nodes;
 
 pub mod lineage;
 
@@ -15,8 +17,10 @@ pub use node::{MAX_PREVIOUS, Node, NodeId};
 
 use crate::event::{Body, Event, Exec, Exit, Fork};
 use bstr::BString;
+use foldhash::fast::RandomState;
+use nodes::Nodes;
 use sensor_common::key::ProcessKey;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 /// How long an ended process stays: late file and socket records still find it.
@@ -30,12 +34,13 @@ const MAX_ANCESTORS: usize = 256;
 
 /// The tree.
 pub struct Tree {
-    nodes: HashMap<NodeId, Node>,
-    /// Nodes of a tgid, in the order of their start.
-    by_tgid: HashMap<u32, Vec<NodeId>>,
+    nodes: Nodes,
+    /// By tgid, who had it last; the node knows who had it before.
+    newest: HashMap<u32, NodeId, RandomState>,
+    /// Nodes whose parent is known by its key, and not there; by its tgid.
+    orphans: HashMap<u32, Vec<NodeId>, RandomState>,
     /// Ended nodes, oldest first.
     exited: VecDeque<(u64, NodeId)>,
-    next: u64,
     max_processes: usize,
     evictions: u64,
     swept_ns: u64,
@@ -56,10 +61,10 @@ impl Tree {
     /// An empty tree of at most `max_processes` nodes.
     pub fn new(max_processes: usize) -> Self {
         Self {
-            nodes: HashMap::new(),
-            by_tgid: HashMap::new(),
+            nodes: Nodes::default(),
+            newest: HashMap::default(),
+            orphans: HashMap::default(),
             exited: VecDeque::new(),
-            next: 1,
             max_processes,
             evictions: 0,
             swept_ns: 0,
@@ -93,60 +98,43 @@ impl Tree {
 
     /// The node of that name.
     pub fn node(&self, id: NodeId) -> Option<&Node> {
-        self.nodes.get(&id)
+        self.nodes.get(id)
     }
 
     /// The node of a process, ended ones too. A key without a start time finds the newest of that tgid.
     pub fn find(&self, key: ProcessKey) -> Option<NodeId> {
-        let candidates = self.by_tgid.get(&key.tgid)?;
+        let newest = *self.newest.get(&key.tgid)?;
         if key.start_boottime_ns == 0 {
-            return candidates.last().copied();
+            return Some(newest);
         }
-        let of = |id: &&NodeId| self.nodes.get(id).map(|node| node.key);
-        let exact = candidates.iter().rev().find(|id| of(id) == Some(key));
-        exact.or_else(|| candidates.iter().rev().find(|id| of(id).is_some_and(|known| known.same_as(key)))).copied()
+        let mut of_tgid = self.of_tgid(newest).filter(|(_, node)| node.key.same_as(key));
+        let (near, node) = of_tgid.next()?;
+        // One tick of procfs may have seen two.
+        let exact = (node.key != key).then(|| of_tgid.find(|(_, node)| node.key == key)).flatten();
+        Some(exact.map_or(near, |(id, _)| id))
+    }
+
+    /// Those who had a tgid, newest first.
+    fn of_tgid(&self, newest: NodeId) -> impl Iterator<Item = (NodeId, &Node)> {
+        let with_id = |id| self.nodes.get(id).map(|node| (id, node));
+        std::iter::successors(with_id(newest), move |(_, node)| with_id(node.former?))
+    }
+
+    /// Whether the event tells an end that was told before: of two last threads that end at the same moment, both do.
+    pub fn knows_end(&self, event: &Event) -> bool {
+        matches!(event.body, Body::Exit(_))
+            && self.find(event.process).and_then(|id| self.nodes.get(id)).is_some_and(|node| node.exit_code.is_some())
     }
 
     /// The running process of that tgid.
     pub fn live(&self, tgid: u32) -> Option<NodeId> {
-        let newest = *self.by_tgid.get(&tgid)?.last()?;
-        self.nodes.get(&newest).filter(|node| node.is_live()).map(|_| newest)
-    }
-
-    /// The parent of a node, also one that came into the tree after it.
-    pub fn parent(&self, node: &Node) -> Option<NodeId> {
-        node.parent
-            .filter(|id| self.nodes.contains_key(id))
-            .or_else(|| node.parent_key.is_some().then(|| self.find(node.parent_key)).flatten())
-    }
-
-    /// A node and its ancestors, nearest first; cannot run in circles.
-    pub fn ancestors(&self, id: NodeId) -> impl Iterator<Item = (NodeId, &Node)> {
-        let mut next = Some(id);
-        let mut seen = HashSet::new();
-        std::iter::from_fn(move || {
-            let id = next.filter(|id| seen.len() < MAX_ANCESTORS && seen.insert(*id))?;
-            let node = self.nodes.get(&id)?;
-            next = self.parent(node);
-            Some((id, node))
-        })
-    }
-
-    /// The running children of a node. Looks through the whole tree.
-    pub fn children(&self, id: NodeId) -> Vec<NodeId> {
-        let mut children: Vec<NodeId> = self
-            .nodes
-            .iter()
-            .filter(|(_, node)| node.is_live() && self.parent(node) == Some(id))
-            .map(|(child, _)| *child)
-            .collect();
-        children.sort_unstable();
-        children
+        let newest = *self.newest.get(&tgid)?;
+        self.nodes.get(newest).filter(|node| node.is_live()).map(|_| newest)
     }
 
     /// Notes that a process listens on a socket itself.
     pub fn set_listens(&mut self, id: NodeId) {
-        if let Some(node) = self.nodes.get_mut(&id) {
+        if let Some(node) = self.nodes.get_mut(id) {
             node.listens = true;
         }
     }
@@ -158,7 +146,7 @@ impl Tree {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.nodes.len() == 0
     }
 
     /// Nodes that were pushed out, or not taken in, because the tree was full.
@@ -168,7 +156,7 @@ impl Tree {
 
     /// Every running process.
     pub fn live_nodes(&self) -> impl Iterator<Item = (NodeId, &Node)> {
-        self.nodes.iter().filter(|(_, node)| node.is_live()).map(|(id, node)| (*id, node))
+        self.nodes.iter().filter(|(_, node)| node.is_live())
     }
 
     fn fork(&mut self, event: &Event, fork: &Fork) -> Applied {
@@ -176,7 +164,7 @@ impl Tree {
         let Some(parent) = self.known_or_placeholder(event.process, now) else {
             return Applied::default();
         };
-        let (image, lineage, parent_key) = match self.nodes.get_mut(&parent) {
+        let (image, lineage, parent_key) = match self.nodes.get_mut(parent) {
             Some(node) => {
                 node.confirmed_boottime_ns = now;
                 (node.image.clone(), node.lineage, node.key)
@@ -185,7 +173,7 @@ impl Tree {
         };
         if let Some(child) = self.find(fork.child) {
             // Its exec, or procfs, was seen first.
-            self.adopt(child, parent, parent_key);
+            self.adopt_late(child, parent, parent_key);
             return Applied { node: Some(parent), child: Some(child) };
         }
         self.end_former(fork.child, now);
@@ -202,13 +190,13 @@ impl Tree {
         Applied { node: Some(parent), child }
     }
 
-    fn exec(&mut self, event: &Event, exec: &Exec) -> Option<NodeId> {
+    fn exec(&mut self, event: &Event, exec: &Arc<Exec>) -> Option<NodeId> {
         let now = event.time_boottime_ns;
         let id = match self.find(event.process) {
             Some(id) => id,
             None => self.insert_with_parent(event.process, exec.parent, now)?,
         };
-        let node = self.nodes.get_mut(&id)?;
+        let node = self.nodes.get_mut(id)?;
         // A key from procfs becomes exact.
         node.key = event.process;
         node.confirmed_boottime_ns = now;
@@ -220,13 +208,13 @@ impl Tree {
             }
             node.previous.push(image);
         }
-        node.image = Some(Arc::new(exec.clone()));
+        node.image = Some(Arc::clone(exec));
         node.exec_boottime_ns = Some(now);
         Some(id)
     }
 
     /// A process found in procfs. What live events told of it is newer, and stays.
-    fn found(&mut self, event: &Event, exec: &Exec) -> Option<NodeId> {
+    fn found(&mut self, event: &Event, exec: &Arc<Exec>) -> Option<NodeId> {
         let now = event.time_boottime_ns;
         self.reconciling_since_ns.get_or_insert(now);
         let id = if let Some(id) = self.find(event.process) {
@@ -235,32 +223,33 @@ impl Tree {
             self.end_former(event.process, now);
             self.insert_with_parent(event.process, exec.parent, now)?
         };
-        let node = self.nodes.get_mut(&id)?;
+        let node = self.nodes.get_mut(id)?;
         node.confirmed_boottime_ns = now;
         let stale = node
             .image
             .as_ref()
             .is_none_or(|image| (image.device, image.inode) != (exec.device, exec.inode) && exec.inode != 0);
         if stale || node.missed_fork && node.exec_boottime_ns.is_none() {
-            node.image = Some(Arc::new(exec.clone()));
+            node.image = Some(Arc::clone(exec));
         }
         // procfs shows the arguments as they are now.
         node.title = Some(BString::from(bstr::join(" ", &exec.argv)));
         if !node.parent_key.is_some() {
             node.parent_key = exec.parent;
+            self.look_for_parent(id);
         }
         Some(id)
     }
 
     fn titled(&mut self, event: &Event, title: &BString) -> Option<NodeId> {
         let id = self.find(event.process)?;
-        self.nodes.get_mut(&id)?.title = Some(title.clone());
+        self.nodes.get_mut(id)?.title = Some(title.clone());
         Some(id)
     }
 
     fn exit(&mut self, event: &Event, exit: Exit) -> Option<NodeId> {
         let id = self.find(event.process)?;
-        let node = self.nodes.get_mut(&id)?;
+        let node = self.nodes.get_mut(id)?;
         if node.is_live() {
             node.exited_boottime_ns = Some(event.time_boottime_ns);
             node.exit_code = Some(exit.exit_code);
@@ -275,7 +264,7 @@ impl Tree {
 
     fn insert_with_parent(&mut self, key: ProcessKey, parent_key: ProcessKey, now: u64) -> Option<NodeId> {
         let parent = parent_key.is_some().then(|| self.find(parent_key)).flatten();
-        let lineage = parent.and_then(|parent| self.nodes.get(&parent)).map_or(0, |parent| parent.lineage);
+        let lineage = parent.and_then(|parent| self.nodes.get(parent)).map_or(0, |parent| parent.lineage);
         self.insert(Node { parent, parent_key, lineage, ..blank(key, now) })
     }
 
@@ -284,53 +273,66 @@ impl Tree {
             self.evictions += 1;
             return None;
         }
-        let id = NodeId(self.next);
-        self.next += 1;
-        if let Some(parent) = node.parent.and_then(|parent| self.nodes.get_mut(&parent)) {
-            parent.children += 1;
+        // The parent may be who made room.
+        let parent = node.parent.take().filter(|parent| self.nodes.get(*parent).is_some());
+        let tgid = node.key.tgid;
+        let id = self.nodes.insert(node);
+        self.put_in_order(id, tgid);
+        match parent {
+            Some(parent) => self.join_parent(id, parent),
+            None => self.look_for_parent(id),
         }
-        let nodes = &self.nodes;
-        let of_tgid = self.by_tgid.entry(node.key.tgid).or_default();
-        let start = node.key.start_boottime_ns;
-        let at = of_tgid.partition_point(|id| nodes.get(id).is_none_or(|other| other.key.start_boottime_ns <= start));
-        if at < of_tgid.len() {
+        if !self.orphans.is_empty() {
+            self.take_orphans(id);
+        }
+        Some(id)
+    }
+
+    /// Puts a new node among those of its tgid, by its start.
+    fn put_in_order(&mut self, id: NodeId, tgid: u32) {
+        let newest = self.newest.get(&tgid).copied();
+        let Some(start) = self.nodes.get(id).map(|node| node.key.start_boottime_ns) else {
+            return;
+        };
+        let younger =
+            newest.map(|newest| self.of_tgid(newest).take_while(|(_, node)| node.key.start_boottime_ns > start));
+        let younger = younger.and_then(|younger| younger.last()).map(|(id, _)| id);
+        let former = match younger.and_then(|younger| self.nodes.get_mut(younger)) {
+            Some(younger) => younger.former.replace(id),
+            None => self.newest.insert(tgid, id),
+        };
+        let Some(node) = self.nodes.get_mut(id) else {
+            return;
+        };
+        node.former = former;
+        if younger.is_some() {
             // A late record: somebody younger has the pid already.
             node.exited_boottime_ns = Some(node.confirmed_boottime_ns);
             self.exited.push_back((node.confirmed_boottime_ns, id));
         }
-        of_tgid.insert(at, id);
-        self.nodes.insert(id, node);
-        Some(id)
     }
 
-    fn adopt(&mut self, child: NodeId, parent: NodeId, parent_key: ProcessKey) {
-        let lineage = self.nodes.get(&parent).map_or(0, |node| node.lineage);
-        let Some(node) = self.nodes.get_mut(&child) else {
-            return;
-        };
-        let former = node.parent.replace(parent);
-        node.parent_key = parent_key;
-        if node.lineage == 0 {
-            node.lineage = lineage;
-        }
-        if former != Some(parent) {
-            if let Some(former) = former.and_then(|former| self.nodes.get_mut(&former)) {
-                former.children = former.children.saturating_sub(1);
-            }
-            if let Some(parent) = self.nodes.get_mut(&parent) {
-                parent.children += 1;
+    /// The fork of a process that is in the tree already was seen.
+    fn adopt_late(&mut self, child: NodeId, parent: NodeId, parent_key: ProcessKey) {
+        let lineage = self.nodes.get(parent).map_or(0, |node| node.lineage);
+        self.adopt(child, parent);
+        if let Some(node) = self.nodes.get_mut(child).filter(|node| node.parent == Some(parent)) {
+            node.parent_key = parent_key;
+            if node.lineage == 0 {
+                node.lineage = lineage;
             }
         }
     }
 
     /// A tgid that is used again: whoever had it before has ended, whether that was seen or not.
     fn end_former(&mut self, next: ProcessKey, now: u64) {
-        for id in self.by_tgid.get(&next.tgid).cloned().unwrap_or_default() {
-            let before = |node: &Node| node.key.start_boottime_ns <= next.start_boottime_ns;
-            if let Some(node) = self.nodes.get_mut(&id).filter(|node| node.is_live() && before(node)) {
+        let mut at = self.newest.get(&next.tgid).copied();
+        while let Some((id, node)) = at.and_then(|id| Some((id, self.nodes.get_mut(id)?))) {
+            if node.is_live() && node.key.start_boottime_ns <= next.start_boottime_ns {
                 node.exited_boottime_ns = Some(now);
                 self.exited.push_back((now, id));
             }
+            at = node.former;
         }
     }
 
@@ -339,15 +341,15 @@ impl Tree {
         let Some(since) = self.reconciling_since_ns.take() else {
             return;
         };
-        let mut ended = Vec::new();
-        for (id, node) in &mut self.nodes {
-            if node.is_live() && node.confirmed_boottime_ns < since {
+        let gone = self.live_nodes().filter(|(_, node)| node.confirmed_boottime_ns < since);
+        let mut gone: Vec<NodeId> = gone.map(|(id, _)| id).collect();
+        gone.sort_unstable();
+        for id in gone {
+            if let Some(node) = self.nodes.get_mut(id) {
                 node.exited_boottime_ns = Some(now);
-                ended.push((now, *id));
+                self.exited.push_back((now, id));
             }
         }
-        ended.sort_unstable();
-        self.exited.extend(ended);
     }
 }
 
@@ -369,7 +371,10 @@ fn blank(key: ProcessKey, now: u64) -> Node {
         listens: false,
         missed_fork: true,
         confirmed_boottime_ns: now,
-        children: 0,
+        child: None,
+        older: None,
+        younger: None,
+        former: None,
     }
 }
 

@@ -3,11 +3,17 @@
 use crate::event::Exec;
 use bstr::BString;
 use sensor_common::key::ProcessKey;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 /// Names a node for as long as the tree has it; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(pub(super) u64);
+pub struct NodeId {
+    /// Counts nodes.
+    pub(super) number: NonZeroU64,
+    /// Where it is kept.
+    pub(super) place: u32,
+}
 
 /// Most earlier programs that a node remembers.
 pub const MAX_PREVIOUS: usize = 32;
@@ -45,8 +51,14 @@ pub struct Node {
     pub missed_fork: bool,
     /// The latest event that named it.
     pub(super) confirmed_boottime_ns: u64,
-    /// Nodes whose `parent` this is.
-    pub(super) children: u32,
+    /// The youngest of the nodes whose `parent` this is,
+    pub(super) child: Option<NodeId>,
+    /// and the two beside this one among those of its own parent: the next older, and the next younger.
+    pub(super) older: Option<NodeId>,
+    /// See `older`.
+    pub(super) younger: Option<NodeId>,
+    /// The process that had the same tgid before.
+    pub(super) former: Option<NodeId>,
 }
 
 impl Node {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::testing::*;
+use proptest::prelude::*;
 
 fn tree(events: &[Event]) -> Tree {
     let mut tree = Tree::new(1000);
@@ -250,4 +251,67 @@ fn a_loss_while_procfs_is_read_ends_nobody_who_runs() {
     tree.apply(&found(2004, CHILD, SHELL, program("/bin/id", "id")));
     tree.apply(&healed(2005));
     assert!(tree.live(1).is_some() && tree.live(50).is_some() && tree.live(51).is_some());
+}
+
+#[test]
+fn an_end_that_is_told_twice_is_known() {
+    let before = tree(&[start(), fork(1001, INIT, SHELL)]);
+    assert!(!before.knows_end(&exit(1002, SHELL)));
+    let after = tree(&[start(), fork(1001, INIT, SHELL), exit(1002, SHELL)]);
+    assert!(after.knows_end(&exit(1003, SHELL)));
+    assert!(!after.knows_end(&exec(1003, SHELL, program("/bin/sh", "sh"))));
+}
+
+/// Whether whoever is a child knows its parent and the other way round, and whoever had a tgid is in its chain.
+fn agree(tree: &Tree) {
+    let mut in_chains = 0;
+    for (id, node) in tree.nodes.iter() {
+        if let Some(parent) = node.parent {
+            assert!(tree.all_children(parent).any(|(child, _)| child == id), "{id:?} of {parent:?}");
+        }
+        for (child, of) in tree.all_children(id) {
+            assert_eq!(of.parent, Some(id), "{child:?}");
+        }
+        in_chains += usize::from(tree.of_tgid(tree.newest[&node.key.tgid]).any(|(known, _)| known == id));
+    }
+    assert_eq!(in_chains, tree.len());
+    let waiting = |orphan: &NodeId| tree.node(*orphan).is_some_and(|node| node.parent.is_none());
+    assert!(tree.orphans.values().all(|orphans| !orphans.is_empty() && orphans.iter().all(waiting)));
+}
+
+proptest! {
+    /// Few pids and start times, so that they meet in every way; some records lie.
+    #[test]
+    fn whatever_comes_parents_and_children_agree(
+        deeds in prop::collection::vec((0..7_u8, 1..6_u32, 1..5_u64, 1..6_u32, 1..5_u64), 1..60),
+        most in 3..12_usize,
+    ) {
+        let mut tree = Tree::new(most);
+        for (at, (deed, tgid, start, other, other_start)) in (0..).zip(deeds) {
+            let (one, other) = (key(tgid, start), key(other, other_start));
+            let at_ms = at * 20_000;
+            match deed {
+                0 | 1 => {
+                    tree.apply(&fork(at_ms, one, other));
+                }
+                2 => {
+                    tree.apply(&exec(at_ms, one, Exec { parent: other, ..program("/bin/x", "x") }));
+                }
+                3 => {
+                    tree.apply(&found(at_ms, one, other, program("/bin/y", "y")));
+                }
+                4 => {
+                    tree.apply(&exit(at_ms, one));
+                }
+                5 => {
+                    tree.apply(&healed(at_ms));
+                }
+                _ => {
+                    let id = tree.find(one);
+                    id.map(|id| if start == 1 { tree.leave_lineage(id) } else { tree.set_lineage(id, 1) });
+                }
+            }
+            agree(&tree);
+        }
+    }
 }

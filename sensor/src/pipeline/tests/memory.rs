@@ -3,6 +3,7 @@
 use super::*;
 use crate::decode::decode;
 use crate::encode::encode;
+use std::sync::Arc;
 
 const MODULE: &str = "/usr/lib/php/20220829/x.so";
 
@@ -44,7 +45,7 @@ fn what_was_dropped_before_a_restart_is_told_when_it_is_loaded_with_its_writer()
     let why = after.why("component-load");
     assert!(why.contains("by /usr/sbin/php-fpm8.2 (pid 102, user 33) in the lineage of php-fpm."), "{why}");
     let entry = after.alerts[0].entry.as_ref().unwrap();
-    assert_eq!(entry.writer.lineage, ["php-fpm8.2 -F", "php-fpm8.2 -F"]);
+    assert_eq!(entry.writer.lineage, ["php-fpm8.2 -F", "php-fpm8.2 -F"].map(Arc::from));
     assert_eq!(after.alerts[0].incident.id, before.alerts[0].incident.id, "one story");
 }
 
