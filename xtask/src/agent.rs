@@ -2,9 +2,9 @@
 //! with SIGTERM when dropped.
 
 use crate::command;
+use crate::daemons::host;
 use anyhow::{Context, Result, bail};
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -61,13 +61,8 @@ impl Agent {
     }
 
     /// Processor time of all its threads so far.
-    fn processor_time(&self) -> Duration {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid()));
-        let times = tasks.into_iter().flatten().flatten().filter_map(|task| {
-            let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
-            text.split(' ').next()?.parse::<u64>().ok()
-        });
-        Duration::from_nanos(times.sum())
+    pub fn processor_time(&self) -> Duration {
+        processor_time(self.pid())
     }
 
     /// Processor time that it takes for what `work` makes it do, and the work's result. It reads its rings in
@@ -93,7 +88,15 @@ impl Agent {
 
     /// What `/metrics` says now.
     pub fn metrics(&self) -> Result<String> {
-        Ok(get(self.metrics, "/metrics")?)
+        Ok(host::get(self.metrics, "/metrics")?)
+    }
+
+    /// The sum of a metric's samples whose label has this value; `name` without `sensor_`.
+    pub fn metric(&self, name: &str, label: &str, value: &str) -> Result<f64> {
+        let (start, part) = (format!("sensor_{name}{{"), format!("{label}=\"{value}\""));
+        let text = self.metrics()?;
+        let samples = text.lines().filter(|line| line.starts_with(&start) && line.contains(&part));
+        Ok(samples.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum())
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {
@@ -138,6 +141,16 @@ impl Drop for Agent {
     }
 }
 
+/// Processor time of all threads of a process so far.
+pub fn processor_time(pid: u32) -> Duration {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let times = tasks.into_iter().flatten().flatten().filter_map(|task| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(times.sum())
+}
+
 /// A loopback address that nobody listens on.
 fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
@@ -145,15 +158,5 @@ fn free_address() -> Result<SocketAddr> {
 
 /// Does `/readyz` answer 200?
 fn is_ready(address: SocketAddr) -> bool {
-    get(address, "/readyz").is_ok_and(|answer| answer.split(' ').nth(1) == Some("200"))
-}
-
-/// The whole answer to a GET.
-fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
+    host::get(address, "/readyz").is_ok_and(|answer| answer.split(' ').nth(1) == Some("200"))
 }

@@ -8,6 +8,7 @@ mod bench;
 mod build;
 mod ci;
 mod command;
+mod daemons;
 mod demo;
 mod ear;
 mod ebpf;

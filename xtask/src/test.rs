@@ -3,7 +3,7 @@
 //! A stage that fails does not keep the others from running, except where they need what it makes.
 
 use crate::report::Tally;
-use crate::{build, ci, command, demo, setup, stories, vm};
+use crate::{bench, build, ci, command, demo, setup, stories, vm};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -35,6 +35,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "real servers", run: servers },
     Stage { name: "stories", run: stories },
     Stage { name: "everyday work", run: everyday },
+    Stage { name: "steady figures", run: steady },
     Stage { name: "kernel matrix", run: kernels },
 ];
 
@@ -110,6 +111,11 @@ fn everyday() -> Result<Tally> {
 
 fn servers() -> Result<Tally> {
     as_root(&["servers"])
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a stage, as the others")]
+fn steady() -> Result<Tally> {
+    Ok(Tally::of(&bench::regression::run()))
 }
 
 fn kernels() -> Result<Tally> {

@@ -27,9 +27,19 @@ enum Task {
         only: Vec<String>,
     },
     /// Measures with and without the sensor.
-    Bench,
+    Bench {
+        /// With this hook set.
+        #[arg(long, value_enum)]
+        hooks: Hooks,
+    },
+    /// Loads servers with and without the sensor.
+    Workloads,
     /// One measured loop.
     BenchLoop(bench::loops::Options),
+    /// Work for an agent that is measured.
+    BenchLoad(bench::load::Options),
+    /// A server that does something that is told.
+    BenchAttack(bench::agent::AttackOptions),
     /// Counts the instructions that the verifier looks at while `sensor check` runs.
     Verifier {
         /// With this hook set.
@@ -42,8 +52,11 @@ enum Task {
 pub fn run(options: &Options) -> Result<()> {
     match &options.task {
         Task::Matrix { hooks, only } => matrix::run(*hooks, only),
-        Task::Bench => bench::guest()?,
+        Task::Bench { hooks } => bench::guest(*hooks)?,
+        Task::Workloads => bench::workloads::guest(),
         Task::BenchLoop(options) => return bench::loops::run(options),
+        Task::BenchLoad(options) => return bench::load::run(options),
+        Task::BenchAttack(options) => return bench::agent::attack(options),
         Task::Verifier { hooks } => {
             for program in verifier::count(*hooks)?.programs {
                 println!("{:>9}  {}", program.instructions, program.name);

@@ -19,6 +19,7 @@ mod tests;
 mod theatre;
 
 pub use judge::{Verdict, judge};
+pub use latency::event_boottime_ns;
 
 use crate::report::{Check, Outcome};
 use crate::scenarios::Start;
@@ -82,7 +83,20 @@ struct Told {
     time_to_alert: Option<f64>,
     /// From the kernel's event to the alert, in seconds, for the alerts of this story.
     delays: Vec<f64>,
+    /// Rule and bytes of each alert.
+    sizes: Vec<(String, usize)>,
     seconds: f64,
+}
+
+/// Plays all stories synthetically and gives rule and bytes of each alert.
+pub fn alert_sizes() -> Result<Vec<(String, usize)>> {
+    let library = Library::read(&directory())?;
+    let stories: Vec<&Story> = library.stories.iter().collect();
+    let actor = build_actor().context("building the actor of the stories")?;
+    let (start, options) = (Start::new(None, "auto")?, Options { synthetic: true, ..Options::default() });
+    let theatre = Theatre { start: &start, actor: &actor, library: &library, options: &options };
+    let told = theatre.play(&stories, &mut Histogram::default())?;
+    Ok(told.into_iter().flat_map(|told| told.sizes).collect())
 }
 
 /// Where the stories are.
@@ -206,6 +220,7 @@ fn played_for_real(stories: &[&Story], settings: &[String]) -> Vec<Told> {
 
 /// The one judgement, whoever played the story.
 fn judged(story: &Story, kind: Kind, seen: Result<Seen>, begin: Instant) -> Told {
+    let mut sizes = Vec::new();
     let (verdict, time_to_alert, delays) = match seen {
         Ok(seen) => {
             let verdict = judge(&story.expect, &seen);
@@ -213,11 +228,21 @@ fn judged(story: &Story, kind: Kind, seen: Result<Seen>, begin: Instant) -> Told
                 say(&story.id, &seen.alerts);
             }
             let time = time_to_alert(&verdict, seen.acted_boottime_ns);
+            sizes.extend(seen.alerts.iter().map(size));
             (Ok(verdict), time, latency::event_to_arrival(&seen.alerts))
         }
         Err(error) => (Err(error), None, Vec::new()),
     };
-    Told { story: story.clone(), kind, verdict, time_to_alert, delays, seconds: begin.elapsed().as_secs_f64() }
+    Told { story: story.clone(), kind, verdict, time_to_alert, delays, sizes, seconds: begin.elapsed().as_secs_f64() }
+}
+
+/// Rule and bytes of an alert, as its line was without what the ear added.
+fn size(alert: &serde_json::Value) -> (String, usize) {
+    let mut line = alert.clone();
+    if let Some(fields) = line.as_object_mut() {
+        fields.remove(crate::ear::ARRIVED);
+    }
+    (alert["rule"]["id"].as_str().unwrap_or_default().to_owned(), line.to_string().len())
 }
 
 /// What the sensor said of a story that did not come out, and why: whoever mends it needs that.

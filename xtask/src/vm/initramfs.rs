@@ -8,7 +8,7 @@ use crate::{command, workspace};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// `/init`'s last part when a person wants to look around.
@@ -66,11 +66,32 @@ hostname sensor-vm
 [ -e /overlay.ko ] && insmod /overlay.ko
 ";
 
-/// Writes the image: the sensor and this program for `kernel`, and `script` as what happens after the boot.
-pub fn write(image: &Path, kernel: &Kernel, script: &str) -> Result<()> {
+/// What a machine carries in addition.
+#[derive(Debug, Default)]
+pub struct Extra {
+    /// Users of this machine that are users there.
+    pub users: Vec<&'static str>,
+    /// Files and directories of this machine, and where they are there.
+    trees: Vec<(PathBuf, String)>,
+}
+
+impl Extra {
+    /// Adds a file or directory at the place that it has here.
+    pub fn keep(&mut self, path: &Path) {
+        self.put(path, &path.to_string_lossy());
+    }
+
+    /// Adds a file or directory at another place.
+    pub fn put(&mut self, path: &Path, place: &str) {
+        self.trees.push((path.to_owned(), place.to_owned()));
+    }
+}
+
+/// Writes the image: the sensor and this program for `kernel`, `script` as what happens after the boot, and what is extra.
+pub fn write(image: &Path, kernel: &Kernel, script: &str, extra: &Extra) -> Result<()> {
     let file = std::fs::File::create(image).with_context(|| image.display().to_string())?;
     let mut archive = Archive::new(BufWriter::new(file));
-    skeleton(&mut archive)?;
+    skeleton(&mut archive, &extra.users)?;
     archive.file("init", 0o755, format!("{INIT}{script}\npoweroff -f\n").as_bytes())?;
     if let Some(module) = kernel.overlay_module() {
         archive.file("overlay.ko", 0o644, &std::fs::read(module)?)?;
@@ -81,6 +102,11 @@ pub fn write(image: &Path, kernel: &Kernel, script: &str) -> Result<()> {
         archive.copy(&program, &name)?;
         libraries.extend(shared_libraries(&program));
     }
+    for (path, place) in &extra.trees {
+        archive.parents(place)?;
+        archive.tree(path, place.trim_start_matches('/'))?;
+        libraries.extend(shared_libraries(path));
+    }
     for library in libraries {
         archive.library(&library)?;
     }
@@ -88,7 +114,7 @@ pub fn write(image: &Path, kernel: &Kernel, script: &str) -> Result<()> {
     Ok(())
 }
 
-fn skeleton(archive: &mut Archive<impl Write>) -> io::Result<()> {
+fn skeleton(archive: &mut Archive<impl Write>, users: &[&str]) -> io::Result<()> {
     for directory in DIRECTORIES {
         archive.directory(directory)?;
     }
@@ -97,8 +123,12 @@ fn skeleton(archive: &mut Archive<impl Write>) -> io::Result<()> {
     {
         archive.link(link, target)?;
     }
-    let users = "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33:www-data:/var/www:/bin/sh\n";
-    archive.file("etc/passwd", 0o644, users.as_bytes())?;
+    let mut passwd = "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33:www-data:/var/www:/bin/sh\n".to_owned();
+    let here = std::fs::read_to_string("/etc/passwd")?;
+    for line in here.lines().filter(|line| users.iter().any(|user| line.split(':').next() == Some(user))) {
+        passwd.extend([line, "\n"]);
+    }
+    archive.file("etc/passwd", 0o644, passwd.as_bytes())?;
     archive.file("etc/group", 0o644, b"root:x:0:\nwww-data:x:33:\n")?;
     archive.file("etc/hostname", 0o644, b"sensor-vm\n")?;
     archive.file("etc/machine-id", 0o644, b"00000000000000000000000000000001\n")
@@ -169,25 +199,49 @@ impl<W: Write> Archive<W> {
             Some(_) => name.to_owned(),
             None => format!("usr/{name}"),
         };
-        let mut parent = String::new();
-        for part in name.split('/').take(name.split('/').count() - 1) {
-            if !parent.is_empty() {
-                parent.push('/');
-            }
-            parent.push_str(part);
-            self.directory(&parent)?;
-        }
+        self.parents(&name)?;
         self.copy(path, &name)
     }
 
+    /// Makes the directories above a path.
+    fn parents(&mut self, name: &str) -> io::Result<()> {
+        let name = name.trim_start_matches('/');
+        for (end, _) in name.match_indices('/') {
+            self.directory(&name[..end])?;
+        }
+        Ok(())
+    }
+
+    /// A file or a directory with all that is in it, and whose they are.
+    fn tree(&mut self, from: &Path, name: &str) -> Result<()> {
+        let metadata = std::fs::metadata(from).with_context(|| from.display().to_string())?;
+        let owner = (metadata.uid(), metadata.gid());
+        if !metadata.is_dir() {
+            let data = std::fs::read(from).with_context(|| format!("reading {}", from.display()))?;
+            self.owned(name, 0o100_000 | metadata.mode() & 0o777, owner, &data)?;
+            return Ok(());
+        }
+        self.directories.insert(name.to_owned());
+        self.owned(name, 0o040_000 | metadata.mode() & 0o777, owner, b"")?;
+        for entry in std::fs::read_dir(from)? {
+            let entry = entry?;
+            self.tree(&entry.path(), &format!("{name}/{}", entry.file_name().to_string_lossy()))?;
+        }
+        Ok(())
+    }
+
     fn entry(&mut self, name: &str, mode: u32, data: &[u8]) -> io::Result<()> {
+        self.owned(name, mode, (0, 0), data)
+    }
+
+    fn owned(&mut self, name: &str, mode: u32, (uid, gid): (u32, u32), data: &[u8]) -> io::Result<()> {
         self.entries += 1;
         let links = 1;
         let fields = [
             self.entries,
             mode,
-            0,
-            0,
+            uid,
+            gid,
             links,
             0,
             u32::try_from(data.len()).map_err(io::Error::other)?,

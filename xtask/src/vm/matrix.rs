@@ -86,7 +86,7 @@ fn boot(kernel: &Kernel, script: &str) -> Boot {
 
 fn machine(kernel: &Kernel, script: &str, sink: &mut dyn FnMut(Message)) -> Result<()> {
     let image = workspace::vm().join(format!("{}.cpio", kernel.label));
-    initramfs::write(&image, kernel, script)?;
+    initramfs::write(&image, kernel, script, &initramfs::Extra::default())?;
     let mode = Mode { processors: 2, count_instructions: false, limit: LIMIT };
     machine::run(kernel, &image, kernel.label, mode, sink)
 }

@@ -4,7 +4,6 @@
 //! program and a shell. Results come over the serial console ([`crate::report::Message`]); the whole console is kept in
 //! `target/vm/KERNEL.log`.
 
-mod apt;
 pub mod initramfs;
 pub mod kernels;
 pub mod machine;
@@ -99,6 +98,6 @@ fn shell(options: &Options) -> Result<()> {
         build::run()?;
     }
     let image = workspace::vm().join("shell.cpio");
-    initramfs::write(&image, kernel, initramfs::SHELL)?;
+    initramfs::write(&image, kernel, initramfs::SHELL, &initramfs::Extra::default())?;
     machine::interactive(kernel, &image)
 }

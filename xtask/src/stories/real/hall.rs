@@ -4,6 +4,8 @@
 //! configuration that is written here. An instance that an attack was played on is not used again. Everything is stopped
 //! by pid and removed when the hall is dropped.
 
+pub use crate::daemons::host::{await_port, free_port};
+
 use super::{Server, family, start, system};
 use crate::agent::Agent;
 use crate::ear::{Ear, boottime_ns};
@@ -16,7 +18,7 @@ use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -367,25 +369,7 @@ pub fn open_to_all(path: &Path, mode: u32) -> Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).with_context(|| path.display().to_string())
 }
 
-/// A loopback port that nobody listens on.
-pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
-}
-
-/// The same, below the range from which the system takes ports, for programs that want one there.
+/// A loopback port that nobody listens on, below the range from which the system takes ports, for programs that want one there.
 pub fn low_port() -> Result<u16> {
     (20_000..32_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).context("no port below 32000 is free")
-}
-
-/// Waits until something listens on a port of loopback; else the error has what `log` says.
-pub fn await_port(port: u16, log: &Path) -> Result<()> {
-    let begin = Instant::now();
-    while begin.elapsed() < Duration::from_secs(30) {
-        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(30));
-    }
-    let text = fs::read_to_string(log).unwrap_or_default();
-    bail!("nothing listens on {port}: {}", text.trim())
 }

@@ -1,6 +1,6 @@
 //! Databases: MariaDB, PostgreSQL, Redis.
 
-use super::{give, newest, user, write};
+use super::{copy_tree, give, newest, user, write};
 use crate::command;
 use crate::stories::real::hall::{Hall, await_port, free_port, open_to_all};
 use anyhow::{Context, Result};
@@ -109,8 +109,4 @@ fn template(hall: &Hall, name: &str, make: impl FnOnce(&Path) -> Result<()>) -> 
         make(&data).with_context(|| format!("making a data directory for {name}"))?;
     }
     Ok(data)
-}
-
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
-    command::output(Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to)).map(drop)
 }

@@ -12,11 +12,12 @@ pub use app::rabbit_environment;
 pub use database::socket as database_socket;
 pub use mail::PAM_MODULES;
 
+pub use crate::daemons::host::{copy_tree, give, newest, user, write};
+
 use super::Server;
 use super::hall::Hall;
-use anyhow::{Context, Result, bail};
-use std::fs;
-use std::path::{Path, PathBuf};
+use anyhow::Result;
+use std::path::Path;
 use std::process::Command;
 
 /// Starts the server in its directory and waits until it listens.
@@ -48,45 +49,6 @@ pub fn start(hall: &mut Hall, server: Server, at: &Path) -> Result<(u32, u16)> {
         Server::SshdWithHole => mail::sshd(hall, at, mail::Hole::Library),
         Server::Cron => mail::cron(hall, at),
         Server::Zabbix => mail::zabbix(hall, at),
-    }
-}
-
-/// Writes a text below a directory, and the directories on the way.
-pub fn write(at: &Path, name: &str, text: &str) -> Result<PathBuf> {
-    let path = at.join(name);
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    fs::write(&path, text).with_context(|| path.display().to_string())?;
-    Ok(path)
-}
-
-/// Hands a tree of files to a user.
-pub fn give(path: &Path, user: &str) -> Result<()> {
-    crate::command::output(Command::new("chown").args(["-R", user]).arg(path)).map(drop)
-}
-
-/// The last name in a directory that begins so: the newest version.
-pub fn newest(directory: &str, begins: &str) -> Result<PathBuf> {
-    let mut found: Vec<PathBuf> = fs::read_dir(directory)
-        .with_context(|| directory.to_owned())?
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(begins)))
-        .collect();
-    found.sort();
-    found.pop().with_context(|| format!("nothing in {directory} begins with {begins:?}"))
-}
-
-/// Uid and gid of a user.
-pub fn user(name: &str) -> Result<(u32, u32)> {
-    let passwd = fs::read_to_string("/etc/passwd")?;
-    let line =
-        passwd.lines().find(|line| line.split(':').next() == Some(name)).with_context(|| format!("no user {name}"))?;
-    let numbers: Vec<u32> = line.split(':').skip(2).take(2).filter_map(|field| field.parse().ok()).collect();
-    match numbers[..] {
-        [uid, gid] => Ok((uid, gid)),
-        _ => bail!("/etc/passwd says {line}"),
     }
 }
 
