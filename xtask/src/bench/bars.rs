@@ -1,6 +1,7 @@
 //! The bars, and the document that shows how the measured figures stand to them.
 
 use super::outcome::{Outcome, Table, directory};
+use super::spread::Spread;
 use super::{PARTS, plot};
 use crate::workspace;
 use anyhow::{Context, Result};
@@ -30,6 +31,15 @@ struct Bar {
 impl Bar {
     fn holds(&self, value: f64) -> bool {
         self.most.is_none_or(|most| value <= most) && self.least.is_none_or(|least| value >= least)
+    }
+
+    /// Whether the middle round, and whether each round, keeps it.
+    fn verdict(&self, spread: Spread) -> &'static str {
+        match (self.holds(spread.median), self.holds(spread.low) && self.holds(spread.high)) {
+            (true, true) => "yes",
+            (true, false) => MEDIAN,
+            (false, _) => NO,
+        }
     }
 
     fn limit(&self) -> String {
@@ -81,15 +91,15 @@ fn text(outcomes: &[Outcome]) -> Result<String> {
     for bar in &bars.bar {
         let figure = outcomes.iter().flat_map(|outcome| &outcome.figures).find(|figure| figure.id == bar.figure);
         let (measured, verdict) = match figure {
-            None => ("not measured".to_owned(), "**no**"),
+            None => ("not measured".to_owned(), NO),
             Some(figure) => {
                 let decimals = bar.decimals();
                 let measured = bar.with_unit(format_args!("{:.decimals$}", figure.spread));
-                (measured, if bar.holds(figure.spread.median) { "yes" } else { "**no**" })
+                (measured, bar.verdict(figure.spread))
             }
         };
         writeln!(out, "| {} | {} | {measured} | {verdict} |", bar.text, bar.limit())?;
-        if verdict != "yes" {
+        if verdict == NO {
             let why = if bar.short.is_empty() { "Not explained yet." } else { bar.short.trim() };
             writeln!(short, "- **{}** ({measured}; {}): {why}", bar.text, bar.limit())?;
         }
@@ -102,6 +112,9 @@ fn text(outcomes: &[Outcome]) -> Result<String> {
     }
     Ok(out)
 }
+
+const MEDIAN: &str = "in the middle, not in each round";
+const NO: &str = "**no**";
 
 const HEAD: &str = "# What it costs\n\n\
     Written by `cargo xtask bench`; by hand only `xtask/bench/bars.toml` is changed. Figures compare with and without \
@@ -162,6 +175,9 @@ mod tests {
             short: String::new(),
         };
         assert!(bar.holds(2.0) && bar.holds(-1.0) && !bar.holds(2.01));
+        assert_eq!(bar.verdict(Spread::of([1.0, 1.5, 2.0])), "yes");
+        assert_eq!(bar.verdict(Spread::of([1.0, 1.5, 2.5])), MEDIAN);
+        assert_eq!(bar.verdict(Spread::of([1.0, 2.5, 2.5])), NO);
         assert_eq!(bar.limit(), "at most 2 %");
     }
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long an alert may take to come out; emulated machines are slow.
@@ -41,8 +42,9 @@ pub struct Place {
 impl Place {
     /// Makes it: `test-server` and `tool` are copies of this program, `www` is the server's component directory.
     pub fn new() -> Result<Self> {
-        let unique = format!("sensor-lab-{}-{:?}", std::process::id(), std::thread::current().id());
-        let directory = std::env::temp_dir().join(unique.replace(['(', ')'], ""));
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("sensor-lab-{}-{number}", std::process::id()));
         let place = Self { directory };
         for name in ["www", "outside", "catalogue"] {
             std::fs::create_dir_all(place.path(name))?;

@@ -151,14 +151,15 @@ fn with_crowd(stage: &Stage, count: usize, program: Option<&std::path::Path>) ->
 
 /// After a million forks and exits: must be what it was after the first few.
 fn come_and_gone(stage: &Stage, outcome: &mut Outcome, table: &mut Table) -> Result<()> {
+    let grounds = [Ground::new()?, Ground::new()?];
     let agent = rested(stage)?;
     let mut after = Vec::new();
     for step in 1..=STEPS {
         println!("memory, step {step} of {STEPS} to a million forks and exits");
-        let half = || Ground::new()?.measure(Operation::ForkExit, STEP / 2 * 10 / 11);
+        let half = |ground: &Ground| ground.measure(Operation::ForkExit, STEP / 2 * 10 / 11);
         std::thread::scope(|scope| {
-            let other = scope.spawn(half);
-            half().and(other.join().unwrap_or_else(|_| anyhow::bail!("a loop panicked")))
+            let other = scope.spawn(|| half(&grounds[1]));
+            half(&grounds[0]).and(other.join().unwrap_or_else(|_| anyhow::bail!("a loop panicked")))
         })?;
         std::thread::sleep(Duration::from_secs(REST));
         after.push(Memory::of(&agent)?);
