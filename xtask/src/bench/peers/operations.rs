@@ -9,7 +9,7 @@ use crate::bench::watchers::{Auditd, Bpftrace, Nobody, Watcher};
 use anyhow::{Context, Result};
 use std::time::Duration;
 
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 3;
 /// Under auditd some operations take twenty times as long: fewer of them.
 const FEWER: u32 = 4;
 const NOBODY: &str = "nobody";

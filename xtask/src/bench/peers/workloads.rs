@@ -9,7 +9,7 @@ use crate::bench::workloads::workload::Workload;
 use anyhow::Result;
 use std::time::Duration;
 
-const PLAN: Plan = Plan { rounds: 5, seconds: 1.5, rest: Duration::from_millis(500) };
+const PLAN: Plan = Plan { rounds: 4, seconds: 1.5, rest: Duration::from_millis(500) };
 const WORKLOADS: [Workload; 3] = [Workload::Web, Workload::Redis, Workload::Pgbench];
 
 /// Measures the three that a bar asks for.
