@@ -5,10 +5,12 @@
 //! and the documentation come from it.
 
 mod exceptions;
+mod keys;
 mod raw;
 
 pub use exceptions::EXCEPTION_KEYS;
-pub use raw::{KEYS, Key, Kind, Problem};
+pub use keys::{KEYS, Key, Kind};
+pub use raw::Problem;
 
 use crate::exception::Exception;
 use crate::kernel::{HookSet, Options};
