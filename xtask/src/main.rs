@@ -14,6 +14,7 @@ mod ear;
 mod ebpf;
 mod everyday;
 mod guest;
+mod kubernetes;
 mod report;
 mod run;
 mod scenarios;
@@ -63,6 +64,8 @@ enum Command {
     Tidy,
     /// Boot kernels in virtual machines and run the scenarios there.
     Vm(vm::Options),
+    /// Check the Helm chart and the plain manifests.
+    Kubernetes(kubernetes::Options),
     /// Measure what the sensor costs.
     Bench(bench::Options),
     /// Run attack and evasion scenarios against the sensor, as root.
@@ -113,6 +116,7 @@ fn run(command: Command) -> Result<()> {
         Command::Scenarios(options) => scenarios::run(&options),
         Command::Actor { part, arguments } => scenarios::act(&part, &arguments),
         Command::Vm(options) => vm::run(&options),
+        Command::Kubernetes(options) => kubernetes::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Guest(options) => guest::run(&options),
         Command::DemoServer => demo::serve(),

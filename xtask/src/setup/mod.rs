@@ -5,6 +5,7 @@
 
 pub mod apt;
 pub mod compiler;
+pub mod kubernetes;
 mod linker;
 pub mod packages;
 
@@ -31,6 +32,8 @@ pub enum Part {
     Vm,
     /// The servers that the tests attack.
     Servers,
+    /// Helm, kubectl and schemas.
+    Kubernetes,
 }
 
 /// Both tools that make the eBPF object.
@@ -56,6 +59,10 @@ pub fn run(options: &Options) -> Result<()> {
     if wanted(Part::Servers) {
         packages::ensure("the servers that tests attack", packages::SERVERS)?;
         println!("servers: ready");
+    }
+    if wanted(Part::Kubernetes) {
+        kubernetes::find_or_install()?;
+        println!("Kubernetes: ready");
     }
     Ok(())
 }
