@@ -128,6 +128,8 @@ pub struct Core {
     blind_since_ns: Option<u64>,
     blind_total_ns: u64,
     exception_hits: Vec<u64>,
+    /// What exceptions covered that are in force no more, by detector.
+    former_exception_hits: BTreeMap<&'static str, u64>,
 }
 
 impl Core {
@@ -147,6 +149,7 @@ impl Core {
             blind_since_ns: None,
             blind_total_ns: 0,
             exception_hits: vec![0; exceptions],
+            former_exception_hits: Detector::ALL.map(|detector| (detector.id(), 0)).into(),
             settings,
         }
     }
@@ -169,9 +172,9 @@ impl Core {
         with_hits.map(move |(exception, hits)| (exception, *hits, over(exception)))
     }
 
-    /// Findings that an exception covered, by detector.
+    /// Findings that an exception covered since the start, by detector.
     pub fn exception_hits(&self) -> BTreeMap<&'static str, u64> {
-        let mut hits: BTreeMap<&'static str, u64> = Detector::ALL.map(|detector| (detector.id(), 0)).into();
+        let mut hits = self.former_exception_hits.clone();
         for (exception, count) in self.settings.exceptions.iter().zip(&self.exception_hits) {
             *hits.entry(exception.detector.id()).or_default() += count;
         }
@@ -191,6 +194,7 @@ impl Core {
 
     /// Puts another catalogue and other exceptions in force. Servers that run stay what they were taken for.
     pub fn reconfigure(&mut self, catalogue: Arc<Catalogue>, exceptions: Vec<Exception>) {
+        self.former_exception_hits = self.exception_hits();
         self.exception_hits = vec![0; exceptions.len()];
         self.settings.catalogue = catalogue;
         self.settings.exceptions = exceptions;

@@ -260,7 +260,7 @@ impl Agent {
         if let Some(capture) = &mut self.capture {
             capture.frame(record).context("writing the capture")?;
         }
-        self.metrics.event(event.kind());
+        self.metrics.event(event.kind(), event.time_boottime_ns);
         self.read_title(&event)?;
         let outcome = self.core.apply(&event);
         if self.outputs.wants_events() {
@@ -364,9 +364,7 @@ impl Agent {
         for (detector, hits) in self.core.exception_hits() {
             metrics.excepted(detector, hits);
         }
-        for (role, count) in self.core.servers_by_role() {
-            metrics.servers(role, count);
-        }
+        metrics.servers(&self.core.servers_by_role());
     }
 }
 

@@ -42,6 +42,25 @@ pub enum Role {
 }
 
 impl Role {
+    /// All roles.
+    pub const ALL: [Self; 15] = [
+        Self::Web,
+        Self::Proxy,
+        Self::App,
+        Self::Database,
+        Self::Cache,
+        Self::Mail,
+        Self::Queue,
+        Self::File,
+        Self::Directory,
+        Self::Dns,
+        Self::Ci,
+        Self::Monitor,
+        Self::Session,
+        Self::Scheduler,
+        Self::Supervisor,
+    ];
+
     /// The word used in alerts and metrics.
     pub const fn name(self) -> &'static str {
         match self {

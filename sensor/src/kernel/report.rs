@@ -1,6 +1,6 @@
 //! What `sensor check` tells about the kernel side.
 
-use super::hooks::Attach;
+use super::hooks::{Attach, PROCESS, TRACEPOINT, TRAMPOLINE};
 use sensor_common::record::Hook;
 use serde::Serialize;
 
@@ -15,6 +15,16 @@ pub struct HookReport {
     pub hooks: Vec<HookState>,
     /// What is not seen with this set on this kernel, in sentences.
     pub gaps: Vec<String>,
+}
+
+impl HookReport {
+    /// Both sets as they are planned, nothing attached.
+    pub fn possible() -> [Self; 2] {
+        [("trampoline", TRAMPOLINE), ("tracepoint", TRACEPOINT)].map(|(set, plans)| {
+            let states = PROCESS.iter().chain(plans).map(|plan| HookState::new(plan.hook, plan.attach, plan.covers));
+            Self { set, reason: String::new(), hooks: states.collect(), gaps: Vec::new() }
+        })
+    }
 }
 
 /// One hook.

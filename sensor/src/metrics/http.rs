@@ -3,11 +3,11 @@
 //! It only reads: a slow or hostile client costs it a connection of [`MAX_CONNECTIONS`], for [`MAX_TIME`] at most, and
 //! the agent nothing.
 
-use super::Metrics;
+use super::{Format, Metrics};
 use anyhow::{Context, Result, anyhow};
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{ACCEPT, CONTENT_TYPE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -22,11 +22,7 @@ use tokio::sync::Semaphore;
 const MAX_CONNECTIONS: usize = 16;
 /// Longest time for a connection.
 const MAX_TIME: Duration = Duration::from_secs(10);
-/// The agent's loop goes round four times a second; after so long it does not any more.
-const STALLED_NS: u64 = 10_000_000_000;
-
 const TEXT: &str = "text/plain; charset=utf-8";
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Begins to listen. Fails, and says what to do, if the address cannot be had.
 pub fn start(address: SocketAddr, metrics: Arc<Metrics>) -> Result<SocketAddr> {
@@ -94,15 +90,20 @@ fn answer<B>(request: &Request<B>, metrics: &Metrics) -> Response<Full<Bytes>> {
         return response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n".to_owned());
     }
     match request.uri().path() {
-        "/metrics" => response(StatusCode::OK, OPEN_METRICS, metrics.encode()),
-        "/healthz" => told(is_alive(metrics), "alive", "the agent's loop has stopped"),
-        "/readyz" => told(metrics.is_ready() && is_alive(metrics), "ready", "not ready yet"),
+        "/metrics" => {
+            let format = asked_for(request);
+            response(StatusCode::OK, format.content_type(), metrics.encode(format))
+        }
+        "/healthz" => told(metrics.is_alive(), "alive", "the agent's loop has stopped"),
+        "/readyz" => told(metrics.is_ready(), "ready", "not ready"),
         _ => response(StatusCode::NOT_FOUND, TEXT, "there are /metrics, /healthz and /readyz\n".to_owned()),
     }
 }
 
-fn is_alive(metrics: &Metrics) -> bool {
-    crate::machine::boottime_ns().saturating_sub(metrics.alive_ns()) < STALLED_NS
+/// The format of the metrics that the client wants.
+fn asked_for<B>(request: &Request<B>) -> Format {
+    let accepted: Vec<&str> = request.headers().get_all(ACCEPT).iter().flat_map(|value| value.to_str()).collect();
+    Format::of_accept(&accepted.join(","))
 }
 
 fn told(good: bool, yes: &str, no: &str) -> Response<Full<Bytes>> {
@@ -148,13 +149,17 @@ mod tests {
         assert!(get(address, "GET /readyz HTTP/1.1").starts_with("HTTP/1.1 503"));
         metrics.set_alive(crate::machine::boottime_ns());
         metrics.set_ready(true);
-        metrics.event(Kind::Exec);
+        metrics.event(Kind::Exec, crate::machine::boottime_ns());
         metrics.lost(&Loss { ring: Ring::Process, reason: LossReason::RingFull, kind: Some(Kind::Fork), count: 7 });
         metrics.ring(Ring::Process, 10, 4096);
         assert!(get(address, "GET /readyz HTTP/1.1").starts_with("HTTP/1.1 200"));
         assert!(get(address, "GET /healthz HTTP/1.1").starts_with("HTTP/1.1 200"));
         assert!(get(address, "GET /other HTTP/1.1").starts_with("HTTP/1.1 404"));
         assert!(get(address, "POST /metrics HTTP/1.1").starts_with("HTTP/1.1 405"));
+        metrics.set_alive(1);
+        for path in ["healthz", "readyz"] {
+            assert!(get(address, &format!("GET /{path} HTTP/1.1")).starts_with("HTTP/1.1 503"), "a stalled agent");
+        }
         let text = get(address, "GET /metrics HTTP/1.1");
         for line in [
             "sensor_events_total{kind=\"exec\"} 1",
@@ -171,6 +176,19 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found.starts_with(line)), "{line} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn the_format_is_the_one_that_is_asked_for() {
+        let address = start("127.0.0.1:0".parse().unwrap(), Arc::new(Metrics::new())).unwrap();
+        let classic = get(address, "GET /metrics HTTP/1.1");
+        assert!(classic.contains("content-type: text/plain; version=0.0.4"), "{classic}");
+        assert!(classic.contains("\n# TYPE sensor_events_total counter\n") && !classic.contains("# EOF"), "{classic}");
+        let open =
+            get(address, "GET /metrics HTTP/1.1\r\nAccept: text/plain;q=0.1\r\nAccept: application/openmetrics-text");
+        assert!(open.contains("content-type: application/openmetrics-text; version=1.0.0"), "{open}");
+        assert!(open.contains("\n# TYPE sensor_events counter\n") && open.ends_with("# EOF\n"), "{open}");
+        assert!(open.contains("\n# UNIT sensor_ring_bytes bytes\n"), "{open}");
     }
 
     #[test]

@@ -185,7 +185,7 @@ mod tests {
         let queue = Queue::start("stdout", Box::new(memory), &metrics).unwrap();
         (0..10).for_each(|_| queue.push("x\n".into()));
         queue.finish(Duration::from_secs(5));
-        let text = metrics.encode();
+        let text = metrics.encode(crate::metrics::Format::Classic);
         let of = |reason: &str| {
             let line = format!("sensor_output_dropped_total{{output=\"stdout\",reason=\"{reason}\"}} ");
             text.lines().find_map(|text| text.strip_prefix(&line)).map_or(0, |count| count.parse::<u64>().unwrap())
