@@ -27,7 +27,7 @@ pub enum Command {
     /// Ask the running agent for the ancestry of a process, or of all servers
     Tree(TreeArgs),
     /// Ask the running agent how it is and what it lost
-    Status(AskArgs),
+    Status(StatusArgs),
     /// Ask the running agent which servers it found and what it watches for them
     Servers(AskArgs),
     /// Ask the running agent why an alert was told, and which exception would silence it
@@ -103,17 +103,39 @@ pub struct ReplayArgs {
 pub struct TreeArgs {
     /// The process; all servers without it
     pub pid: Option<u32>,
+    /// How often to ask.
+    #[command(flatten)]
+    pub watch: WatchArgs,
     /// How to ask.
     #[command(flatten)]
     pub ask: AskArgs,
 }
 
+/// `sensor status`.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    /// How often to ask.
+    #[command(flatten)]
+    pub watch: WatchArgs,
+    /// How to ask.
+    #[command(flatten)]
+    pub ask: AskArgs,
+}
+
+/// Once, or again and again.
+#[derive(Args, Debug)]
+pub struct WatchArgs {
+    /// Ask again and again, every second or after this time (--watch=5s), until Ctrl-C
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "1s", value_parser = duration)]
+    pub watch: Option<Duration>,
+}
+
 /// `sensor explain`.
 #[derive(Args, Debug)]
 pub struct ExplainArgs {
-    /// The alert's event.id, or the beginning of it
+    /// The alert's event.id, or the beginning of it; the latest alert without it
     #[arg(value_name = "EVENT_ID")]
-    pub id: String,
+    pub id: Option<String>,
     /// How to ask.
     #[command(flatten)]
     pub ask: AskArgs,

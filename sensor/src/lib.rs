@@ -22,6 +22,7 @@ pub mod host;
 pub mod incident;
 
 pub mod alert;
+pub mod paint;
 pub mod pipeline;
 
 pub mod capture;
@@ -37,6 +38,7 @@ pub mod output;
 pub mod procfs;
 pub mod shutdown;
 pub mod store;
+pub mod terminal;
 pub mod users;
 pub mod watch;
 

@@ -2,7 +2,6 @@
 
 use clap::Parser;
 use sensor::cli::Cli;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -10,11 +9,10 @@ fn main() -> ExitCode {
     sensor::kernel::memory::prepare();
     // Logs go to standard error, so that standard output holds alerts only. `RUST_LOG` changes how much.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(filter)
-        .with_ansi(colour)
+        .with_ansi(sensor::terminal::error_colour())
         .with_target(false)
         .init();
     sensor::commands::run(Cli::parse())

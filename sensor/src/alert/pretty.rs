@@ -3,39 +3,26 @@
 use super::fields::{cut, timestamp};
 use super::{Alert, Process};
 use crate::catalogue::command_line;
-use crate::detect::Severity;
+use crate::paint::Paint;
 use bstr::ByteSlice;
 use std::fmt::Write;
 
 /// Columns that lines keep to, where a word allows it.
 const COLUMNS: usize = 80;
 
-struct Paint(bool);
-
-impl Paint {
-    fn paint(&self, code: &str, text: &str) -> String {
-        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-    }
-}
-
 impl Alert {
     /// Several lines, the last one empty.
     pub fn to_pretty(&self, colour: bool) -> String {
         let paint = Paint(colour);
-        let code = match self.severity {
-            Severity::Critical | Severity::High => "1;31",
-            Severity::Medium => "1;33",
-            Severity::Low | Severity::Info => "1;36",
-        };
         let mut out = String::new();
-        let severity = paint.paint(code, &self.severity.name().to_uppercase());
+        let severity = paint.severity(self.severity, &self.severity.name().to_uppercase());
         let techniques: Vec<&str> = self.techniques.iter().map(|technique| technique.id).collect();
         let server = self
             .server
             .as_ref()
             .map_or_else(String::new, |server| format!("  {} ({}, pid {})", server.id, server.role.name(), server.pid));
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "{severity}  {}{server}  {}", paint.paint("1", self.detector.id()), techniques.join(" "));
+        let _ = writeln!(out, "{severity}  {}{server}  {}", paint.bold(self.detector.id()), techniques.join(" "));
         let _ = writeln!(out, "  {}  {}", timestamp(self.time_unix_ns), self.host_name);
         for why in &self.why {
             wrap(&mut out, &printable(why), 2);
@@ -43,7 +30,7 @@ impl Alert {
         if let Some(file) = &self.file {
             let _ = writeln!(out, "  file  {}", printable(&file.path.to_str_lossy()));
         }
-        self.draw_lineage(&mut out, &paint);
+        self.draw_lineage(&mut out, paint);
         if self.blind {
             let _ = writeln!(out, "  records were lost shortly before: the ancestry may have gaps");
         }
@@ -52,7 +39,7 @@ impl Alert {
         out
     }
 
-    fn draw_lineage(&self, out: &mut String, paint: &Paint) {
+    fn draw_lineage(&self, out: &mut String, paint: Paint) {
         let width = self.lineage.iter().map(|program| digits(program.key.tgid)).max().unwrap_or(0);
         for (depth, program) in self.lineage.iter().enumerate() {
             let last = depth + 1 == self.lineage.len();
@@ -60,9 +47,9 @@ impl Alert {
             let arrow = if depth == 0 { "" } else { "\u{2514}\u{2500} " };
             let room = COLUMNS.saturating_sub(2 + width + 2 + indent.len() + 3 + 12).max(20);
             let line = printable(&title(program, room));
-            let line = if last { paint.paint("1", &line) } else { line };
+            let line = if last { paint.bold(&line) } else { line };
             let user = program.user_name.clone().unwrap_or_else(|| program.image.euid.to_string());
-            let _ = writeln!(out, "  {:>width$}  {indent}{arrow}{line}  {}", program.key.tgid, paint.paint("2", &user));
+            let _ = writeln!(out, "  {:>width$}  {indent}{arrow}{line}  {}", program.key.tgid, paint.dim(&user));
         }
     }
 }

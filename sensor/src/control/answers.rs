@@ -1,21 +1,16 @@
 //! The agent's answers, as JSON: `--json` prints them as they are.
 
-use super::{Command, servers};
+use super::{Command, servers, tree};
 use crate::kernel::HookReport;
 use crate::metrics::Metrics;
 use crate::pipeline::Core;
-use crate::tree::{Node, NodeId};
 use crate::watch::Noted;
 use sensor_common::record::Kind;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-/// Most processes in one answer.
-const MAX_PROCESSES: usize = 4096;
 /// Longest text in one.
 const MAX_TEXT: usize = 200;
-/// Deepest tree.
-const MAX_DEPTH: usize = 128;
 
 /// What the agent knows beside the core.
 pub struct Facts<'a> {
@@ -42,11 +37,15 @@ pub struct Facts<'a> {
 /// Answers a question.
 pub fn answer(command: &Command, facts: &Facts<'_>) -> Value {
     match command {
-        Command::Tree { pid: Some(pid) } => ancestry(*pid, facts.core),
-        Command::Tree { pid: None } => all_servers(facts.core),
+        Command::Tree { pid: Some(pid) } => tree::ancestry(*pid, facts.core),
+        Command::Tree { pid: None } => tree::all_servers(facts.core),
         Command::Status => status(facts),
         Command::Servers => servers::running(facts),
-        Command::Explain { id } => match facts.core.recent.find(id) {
+        Command::Explain { id: None } => match facts.core.recent.latest().next() {
+            Some(alert) => crate::explain::explain(alert),
+            None => json!({"error": "there was no alert yet"}),
+        },
+        Command::Explain { id: Some(id) } => match facts.core.recent.find(id) {
             Some(alert) => crate::explain::explain(alert),
             None => json!({"error": format!("no alert, or more than one, among the latest begins with {id:?}")}),
         },
@@ -82,6 +81,7 @@ fn status(facts: &Facts<'_>) -> Value {
         "processes": facts.core.tree.len(),
         "process_evictions": facts.core.tree.evictions(),
         "servers": facts.core.servers.iter().filter(|server| server.ended_boottime_ns.is_none()).count(),
+        "servers_by_role": facts.core.servers_by_role(),
         "servers_refused": facts.core.servers.refused(),
         "watched_directories": facts.watched,
         "ledger": facts.core.ledger.len(),
@@ -129,93 +129,7 @@ fn exceptions(core: &Core) -> Vec<Value> {
     told.collect()
 }
 
-/// Everything above a process, and everything below it.
-fn ancestry(pid: u32, core: &Core) -> Value {
-    let found = core.tree.live(pid).or_else(|| core.tree.find(sensor_common::key::ProcessKey::new(pid, 0)));
-    let Some(id) = found else {
-        return json!({"error": format!("no process {pid} is known (it may have ended more than a minute ago)")});
-    };
-    let mut drawing = Drawing::new(core);
-    let Some(mut tree) = drawing.below(id, 0) else {
-        return json!({"roots": []});
-    };
-    tree["asked"] = true.into();
-    for (_, ancestor) in core.tree.ancestors(id).skip(1) {
-        let mut above = drawing.process(ancestor);
-        above["children"] = json!([tree]);
-        tree = above;
-    }
-    json!({"roots": [tree], "cut": drawing.cut})
-}
-
-/// All lineages that live: below a server's first process, and what outlived it.
-fn all_servers(core: &Core) -> Value {
-    let mut drawing = Drawing::new(core);
-    let above = |node: &Node| node.parent.and_then(|id| core.tree.node(id));
-    let inside = |node: &Node| above(node).is_some_and(|parent| parent.is_live() && parent.lineage != 0);
-    let tops = core.tree.live_nodes().filter(|(_, node)| node.lineage != 0 && !inside(node));
-    let mut tops: Vec<NodeId> = tops.map(|(id, _)| id).collect();
-    tops.sort_unstable();
-    let roots: Vec<Value> = tops.into_iter().filter_map(|id| drawing.below(id, 0)).collect();
-    json!({"roots": roots, "cut": drawing.cut})
-}
-
-struct Drawing<'a> {
-    core: &'a Core,
-    children: HashMap<NodeId, Vec<NodeId>>,
-    drawn: usize,
-    cut: bool,
-}
-
-impl<'a> Drawing<'a> {
-    fn new(core: &'a Core) -> Self {
-        let mut children: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
-        for (id, node) in core.tree.live_nodes() {
-            if let Some(parent) = node.parent {
-                children.entry(parent).or_default().push(id);
-            }
-        }
-        for ids in children.values_mut() {
-            ids.sort_unstable();
-        }
-        Self { core, children, drawn: 0, cut: false }
-    }
-
-    fn below(&mut self, id: NodeId, depth: usize) -> Option<Value> {
-        if self.drawn >= MAX_PROCESSES || depth > MAX_DEPTH {
-            self.cut = true;
-            return None;
-        }
-        self.drawn += 1;
-        let mut object = self.process(self.core.tree.node(id)?);
-        // Taking the list away makes going in circles impossible.
-        let children = self.children.remove(&id).unwrap_or_default();
-        object["children"] = children.into_iter().filter_map(|child| self.below(child, depth + 1)).collect();
-        Some(object)
-    }
-
-    fn process(&self, node: &Node) -> Value {
-        let host = self.core.host();
-        let image = node.image.as_deref();
-        let server = self.core.servers.by_lineage(node.lineage);
-        let root = server.is_some_and(|server| server.root.same_as(node.key));
-        let kind = server.and_then(|server| self.core.catalogue().server(&server.id));
-        json!({
-            "pid": node.key.tgid,
-            "start": crate::alert::timestamp(host.boot_time_unix_ns + node.key.start_boottime_ns),
-            "executable": cut(&node.executable().to_string()),
-            "name": image.map(|image| image.comm.to_string()),
-            "command_line": image.map(|image| cut(&String::from_utf8_lossy(&bstr::join(" ", &image.argv)))),
-            "user": image.map(|image| host.users.get(&image.euid).cloned().unwrap_or_else(|| image.euid.to_string())),
-            "live": node.is_live(),
-            "lineage_number": node.lineage,
-            "server": server.filter(|_| root).map(|server| server.id.clone()),
-            "roles": kind.filter(|_| root).map(|kind| kind.roles.iter().map(|role| role.name()).collect::<Vec<_>>()),
-        })
-    }
-}
-
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(MAX_TEXT) {
         Some((end, _)) => format!("{}\u{2026}", &text[..end]),
         None => text.to_owned(),

@@ -6,6 +6,7 @@
 mod answers;
 mod client;
 mod servers;
+mod tree;
 
 pub use answers::{Facts, answer};
 pub use client::{AskError, ask};
@@ -44,8 +45,8 @@ pub enum Command {
     Servers,
     /// Why an alert was told, and what would silence it.
     Explain {
-        /// Its `event.id`, or the beginning of it.
-        id: String,
+        /// Its `event.id`, or the beginning of it; the latest one without it.
+        id: Option<String>,
     },
     /// What was learned of servers.
     Baseline {

@@ -14,9 +14,10 @@ use crate::config::{Config, Format, Include};
 use crate::event::Event;
 use crate::metrics::Metrics;
 use crate::pipeline::Core;
+use crate::terminal::colour;
 use anyhow::{Context, Result};
 use queue::Queue;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,11 +101,6 @@ impl Outputs {
             output.queue.finish(DRAIN);
         }
     }
-}
-
-/// Whether standard output shows colours: a terminal, and no `NO_COLOR` (no-color.org).
-pub fn colour() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Where lines end up.

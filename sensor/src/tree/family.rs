@@ -19,6 +19,14 @@ impl Tree {
         children
     }
 
+    /// The ended children of a node that the tree still has, oldest first.
+    pub fn ended_children(&self, id: NodeId) -> Vec<NodeId> {
+        let ended = self.all_children(id).filter(|(_, node)| !node.is_live());
+        let mut children: Vec<NodeId> = ended.map(|(child, _)| child).collect();
+        children.sort_unstable();
+        children
+    }
+
     pub(super) fn all_children(&self, id: NodeId) -> impl Iterator<Item = (NodeId, &Node)> {
         let first = self.nodes.get(id).and_then(|node| self.with_id(node.child?));
         std::iter::successors(first, |(_, node)| self.with_id(node.older?))
