@@ -9,8 +9,9 @@
 //! newest [`RowKind::most`] stay.
 
 mod database;
+pub mod file;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use database::Database;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -114,7 +115,7 @@ impl Store {
     /// else.
     pub fn open(path: &Path) -> Result<(Self, Vec<Row>)> {
         let doing = || format!("opening state.path = {}", path.display());
-        let (database, rows, moved) = database::open(path).with_context(doing)?;
+        let (database, rows, moved) = Database::open(path).with_context(doing)?;
         let (sender, messages) = sync_channel(MAX_WAITING);
         let dropped = Arc::new(AtomicU64::new(0));
         let writer =
@@ -280,21 +281,6 @@ impl Writer {
         if !std::mem::replace(&mut self.failing, true) {
             tracing::warn!(error = format!("{error:#}"), waiting = self.waiting.len(), "the state cannot be written");
         }
-    }
-}
-
-/// The directory of the file, made for its owner alone if it is not there.
-fn make_directory(path: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    match std::fs::metadata(directory) {
-        Ok(found) if found.is_dir() => Ok(()),
-        Ok(_) => bail!("{} is no directory", directory.display()),
-        Err(_) => std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .with_context(|| format!("making {}", directory.display())),
     }
 }
 

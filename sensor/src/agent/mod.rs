@@ -5,6 +5,7 @@
 //! The agent waits for nothing but the kernel's rings.
 
 mod doing;
+mod reload;
 mod secrets;
 mod state;
 mod watching;
@@ -64,6 +65,8 @@ pub struct Agent {
     inspector: Inspector,
     store: Store,
     secrets: Secrets,
+    /// In force.
+    config: Config,
     /// Records that wait to be applied.
     waiting: VecDeque<Vec<u8>>,
     started_ns: u64,
@@ -93,12 +96,15 @@ pub struct Parts {
     pub store: Store,
     /// What survived.
     pub rows: Vec<Row>,
+    /// The configuration that all this was made from.
+    pub config: Config,
 }
 
 impl Agent {
     /// An agent whose hooks are attached already; it reads procfs now, so that nothing between is missed.
     pub fn new(parts: Parts) -> Result<Self> {
-        let Parts { sensor, core, outputs, metrics, metrics_address, control, capture, inspector, store, rows } = parts;
+        let Parts { sensor, core, outputs, metrics, metrics_address, control, capture, inspector, store, rows, config } =
+            parts;
         metrics.hooks(sensor.report());
         let mut agent = Self {
             sensor,
@@ -112,6 +118,7 @@ impl Agent {
             inspector,
             store,
             secrets: Secrets::default(),
+            config,
             waiting: VecDeque::new(),
             started_ns: boottime_ns(),
             gauged: None,
@@ -312,28 +319,6 @@ impl Agent {
         for (exception, _, _) in self.core.exceptions(boottime_ns()).filter(|(_, _, expired)| *expired) {
             let (detector, reason) = (exception.detector.id(), &exception.reason);
             tracing::warn!(detector, reason, "an exception has expired and covers nothing any more");
-        }
-    }
-
-    fn reload(&mut self, load: &dyn Fn() -> Option<Config>) {
-        let Some(config) = load() else {
-            self.metrics.reloaded("failure");
-            return;
-        };
-        match crate::commands::catalogue_of(&config) {
-            Ok(catalogue) => {
-                self.core.reconfigure(Arc::new(catalogue), config.exceptions);
-                self.outputs.reopen();
-                self.tell_expired();
-                self.metrics.reloaded("success");
-                tracing::info!("catalogue and exceptions were read again, output files opened anew");
-            }
-            Err(problems) => {
-                for problem in problems {
-                    tracing::error!(%problem, "the old configuration stays");
-                }
-                self.metrics.reloaded("failure");
-            }
         }
     }
 

@@ -26,7 +26,7 @@ pub fn replay(arguments: &ReplayArgs) -> Result<u8, Failure> {
         max_processes: MAX_PROCESSES,
         learning_hours: config.learning_hours,
     };
-    let json = arguments.json || config.stdout.format == Format::Json;
+    let json = arguments.json || config.output.stdout.format == Format::Json;
     let mut failed = None;
     let summary = crate::replay::replay(&mut reader, &mut Core::new(settings), &mut |alert| {
         let text = if json { alert.to_json() + "\n" } else { alert.to_pretty(colour()) };

@@ -60,8 +60,9 @@ fn stay(arguments: &ConfigArgs, capture: Option<&Path>, length: Option<Duration>
         metrics,
         metrics_address,
         capture,
+        config,
     };
-    introduce(&parts, &config);
+    introduce(&parts);
     let mut agent = Agent::new(parts)?;
     list_servers(&agent);
     let reload = || reloaded(arguments);
@@ -81,7 +82,7 @@ fn begin_capture(path: &Path, host: &Host) -> anyhow::Result<Capture> {
 }
 
 /// Says at start what is used, on standard error: standard output is for alerts.
-fn introduce(parts: &Parts, config: &Config) {
+fn introduce(parts: &Parts) {
     let report = parts.sensor.report();
     tracing::info!(set = report.set, reason = report.reason, "hooks are attached");
     for hook in report.hooks.iter().filter(|hook| !hook.attached) {
@@ -92,7 +93,7 @@ fn introduce(parts: &Parts, config: &Config) {
     } else {
         tracing::info!("metrics are off");
     }
-    tracing::info!("questions are answered on {}", config.socket.display());
+    tracing::info!("questions are answered on {}", parts.config.socket.display());
 }
 
 fn list_servers(agent: &Agent) {

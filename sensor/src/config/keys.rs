@@ -58,6 +58,13 @@ pub const KEYS: &[Key] = &[
     key("output.file.max_bytes", Kind::Number(4096, 1 << 40), "104857600", "size at which a new file is begun"),
     key("output.file.keep", Kind::Number(0, 1000), "5", "how many older files are kept"),
     key("output.file.include", INCLUDE, "\"alerts\"", "alerts only, or every event too"),
+    key(
+        "spool.path",
+        Kind::Text,
+        "\"/var/lib/sensor/spool\"",
+        "directory where alerts wait for an output that is down, through restarts too; \"off\" for none",
+    ),
+    key("spool.max_bytes", Kind::Number(65_536, 1 << 40), "268435456", "most bytes of such alerts, for each output"),
     key("metrics.listen", Kind::Text, "\"127.0.0.1:9842\"", "/metrics, /healthz and /readyz; \"off\" for none"),
     key(
         "state.path",

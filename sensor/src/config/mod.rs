@@ -4,17 +4,22 @@
 //! file, line, key, value and what is allowed. [`KEYS`] is the one place where the keys are named; reading, the checks
 //! and the documentation come from it.
 
+mod changes;
 mod exceptions;
 mod keys;
+mod output;
 mod raw;
 
+pub use changes::Change;
 pub use exceptions::EXCEPTION_KEYS;
 pub use keys::{KEYS, Key, Kind};
+pub use output::{File, Format, Include, Outputs, Spool, Stdout};
 pub use raw::Problem;
 
 use crate::exception::Exception;
 use crate::kernel::{HookSet, Options};
 use raw::Raw;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -30,10 +35,8 @@ pub struct Config {
     pub catalogue_extra: Vec<PathBuf>,
     /// `[[exception]]`.
     pub exceptions: Vec<Exception>,
-    /// `[output.stdout]`.
-    pub stdout: Stdout,
-    /// `[output.file]`.
-    pub file: File,
+    /// `[output.*]` and `[spool]`.
+    pub output: Outputs,
     /// `metrics.listen`; `None` when it is `"off"`.
     pub metrics: Option<SocketAddr>,
     /// `state.path`; `None` when it is `"off"`.
@@ -42,50 +45,10 @@ pub struct Config {
     pub learning_hours: u32,
     /// `agent.socket`.
     pub socket: PathBuf,
-}
-
-/// What an output gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Include {
-    /// Alerts.
-    Alerts,
-    /// Every event, and alerts.
-    Events,
-}
-
-/// How standard output shows alerts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Pretty,
-    /// A JSON object a line.
-    Json,
-}
-
-/// `[output.stdout]`.
-#[derive(Clone, Copy, Debug)]
-pub struct Stdout {
-    /// Whether to write there at all.
-    pub enabled: bool,
-    /// For people or for programs.
-    pub format: Format,
-    /// Alerts, or events too.
-    pub include: Include,
-}
-
-/// `[output.file]`: always JSON lines.
-#[derive(Clone, Debug)]
-pub struct File {
-    /// Whether to write there at all.
-    pub enabled: bool,
-    /// The file; older ones are beside it with `.1`, `.2` and so on.
-    pub path: PathBuf,
-    /// Bytes after which a new file is begun.
-    pub max_bytes: u64,
-    /// How many older files are kept.
-    pub keep: u32,
-    /// Alerts, or events too.
-    pub include: Include,
+    /// Every key's value, written or default, to compare with.
+    values: BTreeMap<&'static str, toml::Value>,
+    /// Every exception as written, to compare with.
+    exception_texts: Vec<String>,
 }
 
 impl Config {
@@ -123,10 +86,6 @@ impl Config {
             "tracepoint" => HookSet::Tracepoint,
             _ => HookSet::Auto,
         };
-        let format = match raw.word("output.stdout.format").as_str() {
-            "json" => Format::Json,
-            _ => Format::Pretty,
-        };
         Self {
             kernel: Options {
                 hooks,
@@ -134,22 +93,13 @@ impl Config {
                 activity_ring_bytes: ring(raw, "kernel.activity_ring_bytes"),
             },
             catalogue_extra: raw.words("catalogue.extra").into_iter().map(PathBuf::from).collect(),
-            stdout: Stdout {
-                enabled: raw.truth("output.stdout.enabled"),
-                format,
-                include: include(raw, "output.stdout.include"),
-            },
-            file: File {
-                enabled: raw.truth("output.file.enabled"),
-                path: PathBuf::from(raw.word("output.file.path")),
-                max_bytes: raw.number("output.file.max_bytes"),
-                keep: raw.number("output.file.keep") as u32,
-                include: include(raw, "output.file.include"),
-            },
+            output: Outputs::resolve(raw),
             metrics: listen(raw, "metrics.listen"),
             state: state(raw, "state.path"),
             learning_hours: raw.number("baseline.learning_hours") as u32,
             socket: PathBuf::from(raw.word("agent.socket")),
+            values: raw.values(),
+            exception_texts: raw.exception_texts(),
             exceptions: raw.exceptions(),
         }
     }
@@ -184,10 +134,6 @@ fn toml_files(extra: &Path) -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
-}
-
-fn include(raw: &mut Raw, key: &'static str) -> Include {
-    if raw.word(key) == "events" { Include::Events } else { Include::Alerts }
 }
 
 fn ring(raw: &mut Raw, key: &'static str) -> u32 {

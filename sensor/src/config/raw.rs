@@ -190,6 +190,16 @@ impl Raw {
             .unwrap_or(toml::Value::Boolean(false))
     }
 
+    /// The value of every key.
+    pub fn values(&mut self) -> BTreeMap<&'static str, toml::Value> {
+        KEYS.iter().map(|key| (key.name, self.value(key.name))).collect()
+    }
+
+    /// The exceptions as they are written.
+    pub fn exception_texts(&self) -> Vec<String> {
+        self.exceptions.iter().map(|written| written.value.to_string()).collect()
+    }
+
     /// The exceptions that can be used.
     pub fn exceptions(&mut self) -> Vec<Exception> {
         let mut good = Vec::new();

@@ -13,8 +13,8 @@ fn nothing_written_gives_the_defaults() {
     let config = Config::parse("sensor.toml", "", &[]).unwrap();
     assert_eq!(config.kernel.process_ring_bytes, 4_194_304);
     assert_eq!(config.metrics.unwrap().to_string(), "127.0.0.1:9842");
-    assert_eq!(config.stdout.format, Format::Pretty);
-    assert!(!config.file.enabled);
+    assert_eq!(config.output.stdout.format, Format::Pretty);
+    assert!(!config.output.file.enabled);
     assert_eq!(config.socket, Path::new("/run/sensor/sensor.sock"));
     assert_eq!(config.state.as_deref(), Some(Path::new("/var/lib/sensor/state.db")));
     assert_eq!(config.learning_hours, 24);
@@ -49,7 +49,7 @@ fn set_wins_over_the_file_and_needs_no_quotes() {
     let set = ["kernel.hooks=tracepoint".to_owned(), "output.file.keep=7".to_owned(), "metrics.listen=off".to_owned()];
     let config = Config::parse("sensor.toml", "[kernel]\nhooks = \"trampoline\"\n", &set).unwrap();
     assert_eq!(config.kernel.hooks, HookSet::Tracepoint);
-    assert_eq!(config.file.keep, 7);
+    assert_eq!(config.output.file.keep, 7);
     assert_eq!(config.metrics, None);
 }
 

@@ -34,7 +34,7 @@ pub fn described() -> Vec<Described> {
         metrics.hooks(&report);
     }
     for output in outputs() {
-        metrics.watch_queue(output);
+        metrics.outputs().begin(output, true);
     }
     let mut all = families(&metrics.encode(Format::OpenMetrics));
     for family in &mut all {

@@ -1,10 +1,9 @@
 //! Which metrics there are, what each says and when to worry about it: the source of docs/metrics.md.
 
-use super::DropReason;
 use super::labels::{
-    Build, OfAlert, OfDetector, OfDrop, OfHook, OfKind, OfLoss, OfOutput, OfProgram, OfReason, OfResult, OfRing,
-    OfRole, possible_losses,
+    Build, OfAlert, OfDetector, OfHook, OfKind, OfLoss, OfProgram, OfReason, OfResult, OfRing, OfRole, possible_losses,
 };
+use super::outputs::Outputs;
 use super::own;
 use super::registrar::Registrar;
 use crate::catalogue::Role;
@@ -55,8 +54,7 @@ pub struct Families {
     pub incidents: Gauge,
     pub exceptions: Family<OfDetector, Counter>,
     pub latency: Histogram,
-    pub queue: Family<OfOutput, Gauge>,
-    pub dropped: Family<OfDrop, Counter>,
+    pub outputs: Outputs,
     pub ready: Gauge,
     pub reloads: Family<OfResult, Counter>,
     pub reload_successful: Gauge,
@@ -198,18 +196,7 @@ impl Families {
                 "Most above 0.1 s: the agent lacks processor time.",
                 Histogram::new(LATENCY_BOUNDS),
             ),
-            queue: of.plain(
-                OUTPUTS,
-                "output_queue_length",
-                "Alerts and events that wait for an output",
-                "Grows and does not fall: the output is slower than what it is given.",
-            ),
-            dropped: of.plain(
-                OUTPUTS,
-                "output_dropped",
-                "Alerts and events that an output did not get",
-                "Any rise: something was not delivered there.",
-            ),
+            outputs: Outputs::register(of, OUTPUTS),
             ready: of.plain(
                 ITSELF,
                 "ready",
@@ -270,13 +257,5 @@ impl Families {
     pub fn begin_program(&self, program: &'static str) {
         drop(self.program_runs.get_or_create(&OfProgram { program }));
         drop(self.program_seconds.get_or_create(&OfProgram { program }));
-    }
-
-    /// The same for an output that exists.
-    pub fn begin_output(&self, output: &'static str) {
-        drop(self.queue.get_or_create(&OfOutput { output }));
-        for reason in DropReason::ALL {
-            drop(self.dropped.get_or_create(&OfDrop { output, reason: reason.name() }));
-        }
     }
 }

@@ -10,6 +10,7 @@ mod families;
 mod health;
 pub mod http;
 mod labels;
+mod outputs;
 mod own;
 mod registrar;
 
@@ -23,9 +24,9 @@ pub use encode::Format;
 use families::{Families, Seconds};
 pub use health::Health;
 use labels::{
-    OfAlert, OfDetector, OfDrop, OfHook, OfKind, OfLoss, OfOutput, OfProgram, OfReason, OfResult, OfRing, OfRole,
-    possible_losses,
+    OfAlert, OfDetector, OfHook, OfKind, OfLoss, OfProgram, OfReason, OfResult, OfRing, OfRole, possible_losses,
 };
+pub use outputs::{DropReason, Outputs};
 use prometheus_client::metrics::counter::{Atomic, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -38,30 +39,6 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// Why an output did not get something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DropReason {
-    /// Its queue was full.
-    QueueFull,
-    /// Writing failed.
-    WriteFailed,
-    /// Nobody reads it any more.
-    Closed,
-}
-
-impl DropReason {
-    /// All reasons.
-    pub const ALL: [Self; 3] = [Self::QueueFull, Self::WriteFailed, Self::Closed];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::QueueFull => "queue_full",
-            Self::WriteFailed => "write_failed",
-            Self::Closed => "closed",
-        }
-    }
-}
 
 /// All metrics.
 pub struct Metrics {
@@ -165,19 +142,9 @@ impl Metrics {
         raise(&self.families.exceptions.get_or_create(&OfDetector { detector }), total);
     }
 
-    /// An output exists.
-    pub fn watch_queue(&self, output: &'static str) {
-        self.families.begin_output(output);
-    }
-
-    /// An output did not get something.
-    pub fn output_dropped(&self, output: &'static str, reason: DropReason) {
-        self.families.dropped.get_or_create(&OfDrop { output, reason: reason.name() }).inc();
-    }
-
-    /// How much waits for an output.
-    pub fn queue_length(&self, output: &'static str, length: usize) {
-        set(&self.families.queue, &OfOutput { output }, length);
+    /// What outputs did and did not deliver.
+    pub const fn outputs(&self) -> &Outputs {
+        &self.families.outputs
     }
 
     /// What the kernel programs cost so far.

@@ -1,81 +1,167 @@
-//! Where alerts and events go: standard output and a file, each behind a bounded queue with a thread of its own.
+//! Where alerts and events go: each output behind a bounded queue, with a thread of its own.
 //!
-//! Always holds: the agent never waits for an output. What finds the queue full, or cannot be written, is dropped and
-//! counted by output and reason. An output that fails does not stop the sensor.
+//! Comes in: alerts and events, from the agent's loop. Goes out: lines, by way of a [`Sink`]. Always holds: the agent never
+//! waits for an output, and no output for another. While one is down its alerts wait on disk ([`spool`]) and are delivered in
+//! order afterwards, at least once; what has to be dropped is counted by output and reason. A [`lane`] is what waits for one
+//! output; [`deliver`] empties it; [`keeper`] brings what waits for too long to disk.
 
+mod deliver;
 mod event_json;
 mod file;
-mod queue;
+mod keeper;
+mod lane;
+mod lines;
+mod message;
+mod spool;
+mod stdout;
 
 pub use event_json::event_json;
+pub use message::{Message, Meta, Sink, Trouble, Undelivered};
 
 use crate::alert::Alert;
-use crate::config::{Config, Format, Include};
+use crate::config::{self, Change, Config, Format, Include};
 use crate::event::Event;
 use crate::metrics::Metrics;
 use crate::pipeline::Core;
 use crate::terminal::colour;
 use anyhow::{Context, Result};
-use queue::Queue;
-use std::io::Write;
+use keeper::Keeper;
+use lane::Lane;
+use spool::Spool;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How long the end waits for an output to write what it still has.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How long the end waits for outputs to deliver what they still have, all of them together.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// All outputs.
 pub struct Outputs {
     outputs: Vec<Output>,
+    keeper: Keeper,
+    /// As it was at the start.
+    spool: config::Spool,
+    metrics: Arc<Metrics>,
 }
 
 struct Output {
-    queue: Queue,
+    lane: Arc<Lane>,
+    shape: Shape,
+}
+
+/// What an output wants, and in which form.
+#[derive(Clone, Copy)]
+struct Shape {
     format: Format,
     colour: bool,
     events: bool,
 }
 
+/// An output that is configured and could be opened.
+struct Opened {
+    name: &'static str,
+    sink: Box<dyn Sink>,
+    shape: Shape,
+    /// Whether alerts wait on disk while it is down.
+    spools: bool,
+}
+
+impl Opened {
+    /// One for programs: JSON lines, and a spool.
+    fn lines(name: &'static str, sink: impl Sink + 'static, include: Include) -> Self {
+        let shape = Shape { format: Format::Json, colour: false, events: include == Include::Events };
+        Self { name, sink: Box::new(sink), shape, spools: true }
+    }
+}
+
+/// Opens what is enabled and wanted: the table of all outputs.
+fn open(config: &Config, wanted: impl Fn(&str) -> bool) -> Result<Vec<Opened>> {
+    let mut opened = Vec::new();
+    let stdout = config.output.stdout;
+    if stdout.enabled && wanted("stdout") {
+        let events = stdout.include == Include::Events;
+        let shape = Shape { format: stdout.format, colour: colour(), events };
+        let sink = Box::new(stdout::Stdout::new(std::io::stdout()));
+        opened.push(Opened { name: "stdout", sink, shape, spools: false });
+    }
+    let file = &config.output.file;
+    if file.enabled && wanted("file") {
+        let doing = || format!("opening output.file.path = {}", file.path.display());
+        opened.push(Opened::lines("file", file::Rotated::open(file).with_context(doing)?, file.include));
+    }
+    Ok(opened)
+}
+
 impl Outputs {
-    /// Opens those that are enabled. Fails if the file cannot be opened.
+    /// Opens those that are enabled. Fails if one of them cannot be: a file that cannot be made, a certificate that cannot be
+    /// read. That nobody listens yet is no failure.
     pub fn start(config: &Config, metrics: &Arc<Metrics>) -> Result<Self> {
-        let mut outputs = Vec::new();
-        if config.stdout.enabled {
-            outputs.push(Output {
-                queue: Queue::start("stdout", Box::new(Lines(std::io::stdout())), metrics)?,
-                format: config.stdout.format,
-                colour: colour(),
-                events: config.stdout.include == Include::Events,
-            });
+        let opened = open(config, |_| true)?;
+        let spool = config.output.spool.clone();
+        let mut outputs = Self { outputs: Vec::new(), keeper: Keeper::start()?, spool, metrics: Arc::clone(metrics) };
+        opened.into_iter().try_for_each(|opened| outputs.begin(opened))?;
+        outputs.tell_keeper();
+        Ok(outputs)
+    }
+
+    fn begin(&mut self, opened: Opened) -> Result<()> {
+        let directory = self.spool.path.as_ref().filter(|_| opened.spools);
+        let spool = |directory: &PathBuf| Spool::new(opened.name, directory, self.spool.max_bytes, &self.metrics);
+        let lane = Arc::new(Lane::new(opened.name, directory.map(spool), &self.metrics));
+        deliver::start(&lane, opened.sink)?;
+        self.outputs.push(Output { lane, shape: opened.shape });
+        Ok(())
+    }
+
+    fn tell_keeper(&self) {
+        self.keeper.look_after(self.outputs.iter().map(|output| Arc::clone(&output.lane)).collect());
+    }
+
+    /// Takes over a new configuration, all of it or, if one output cannot be opened, none. `changed` are its keys that have
+    /// other values than before. Outputs whose settings are the same go on, and open their files anew.
+    pub fn reconfigure(&mut self, config: &Config, changed: &[Change]) -> Result<()> {
+        let runs = |name: &str| self.outputs.iter().any(|output| output.lane.name == name);
+        let same = |name: &str| !changed.iter().any(|change| is_of(change.key, name));
+        let opened = open(config, |name| !runs(name) || !same(name))?;
+        self.reopen();
+        let (gone, stay) = std::mem::take(&mut self.outputs)
+            .into_iter()
+            .partition(|output| !same(output.lane.name) && !opened.iter().any(|new| new.name == output.lane.name));
+        self.outputs = stay;
+        for opened in opened {
+            match self.outputs.iter_mut().find(|output| output.lane.name == opened.name) {
+                // What waits goes to the new receiver.
+                Some(output) => {
+                    output.shape = opened.shape;
+                    output.lane.replace(opened.sink);
+                }
+                None => self.begin(opened)?,
+            }
         }
-        if config.file.enabled {
-            let file = file::Rotated::open(&config.file)
-                .with_context(|| format!("opening output.file.path = {}", config.file.path.display()))?;
-            outputs.push(Output {
-                queue: Queue::start("file", Box::new(file), metrics)?,
-                format: Format::Json,
-                colour: false,
-                events: config.file.include == Include::Events,
-            });
-        }
-        Ok(Self { outputs })
+        self.tell_keeper();
+        retire(gone, Arc::clone(&self.metrics))
     }
 
     /// Hands out an alert.
     pub fn alert(&self, alert: &Alert) {
-        let mut json = None;
+        let mut json: Option<Arc<str>> = None;
+        let meta = Meta::of(alert);
+        let mut waits = false;
         for output in &self.outputs {
-            let line = match output.format {
-                Format::Pretty => alert.to_pretty(output.colour),
-                Format::Json => json.get_or_insert_with(|| alert.to_json() + "\n").clone(),
+            let text = match output.shape.format {
+                Format::Pretty => alert.to_pretty(output.shape.colour).into(),
+                Format::Json => Arc::clone(json.get_or_insert_with(|| (alert.to_json() + "\n").into())),
             };
-            output.queue.push(line);
+            waits |= output.lane.push(Message { text, alert: Some(meta.clone()) });
+        }
+        if waits {
+            self.keeper.poke();
         }
     }
 
     /// Whether anybody wants events.
     pub fn wants_events(&self) -> bool {
-        self.outputs.iter().any(|output| output.events)
+        self.outputs.iter().any(|output| output.shape.events)
     }
 
     /// Hands out an event that the core has taken in. In JSON on outputs for people, too.
@@ -83,46 +169,51 @@ impl Outputs {
         let Some(line) = event_json(event, core) else {
             return;
         };
-        for output in self.outputs.iter().filter(|output| output.events) {
-            output.queue.push(line.clone());
+        let text: Arc<str> = line.into();
+        for output in self.outputs.iter().filter(|output| output.shape.events) {
+            output.lane.push(Message { text: Arc::clone(&text), alert: None });
         }
     }
 
     /// Opens files anew, so that one that was moved away is let go.
     pub fn reopen(&self) {
-        for output in &self.outputs {
-            output.queue.reopen();
-        }
+        self.outputs.iter().for_each(|output| output.lane.reopen());
     }
 
-    /// Writes what is left, as far as that takes no longer than five seconds.
+    /// Delivers what is left, all outputs at once, for two seconds at most; alerts that are left then wait on disk.
     pub fn finish(self) {
-        for output in self.outputs {
-            output.queue.finish(DRAIN);
+        let deadline = Instant::now() + DRAIN;
+        self.outputs.iter().for_each(|output| output.lane.stop(deadline));
+        self.outputs.iter().for_each(|output| output.lane.finish(deadline));
+    }
+}
+
+/// Whether a key is of an output: `output.file.path` of `file`.
+fn is_of(key: &str, name: &str) -> bool {
+    key.strip_prefix("output.").and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Ends outputs while the agent goes on.
+fn retire(gone: Vec<Output>, metrics: Arc<Metrics>) -> Result<()> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let deadline = Instant::now() + DRAIN;
+    let finish = move || {
+        for output in &gone {
+            output.lane.stop(deadline);
         }
-    }
+        for Output { lane, .. } in gone {
+            lane.finish(deadline);
+            metrics.outputs().end(lane.name);
+        }
+    };
+    std::thread::Builder::new()
+        .name("output-end".to_owned())
+        .spawn(finish)
+        .map(drop)
+        .context("starting a thread that ends outputs")
 }
 
-/// Where lines end up.
-trait Sink: Send {
-    /// Writes one text, newline included.
-    fn write(&mut self, text: &str) -> std::io::Result<()>;
-    /// Hands on what is held back.
-    fn flush(&mut self) -> std::io::Result<()>;
-    /// Begins anew, where that has a meaning.
-    fn reopen(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-struct Lines<W>(W);
-
-impl<W: Write + Send> Sink for Lines<W> {
-    fn write(&mut self, text: &str) -> std::io::Result<()> {
-        self.0.write_all(text.as_bytes())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.0.flush()
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -160,7 +160,7 @@ fn a_full_disk_costs_only_what_does_not_fit_in_memory() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("state.db");
     let dropped = Arc::new(AtomicU64::new(0));
-    let (database, ..) = database::open(&path).unwrap();
+    let (database, ..) = Database::open(&path).unwrap();
     database.limit(8);
     let mut writer =
         Writer { database, waiting: HashMap::new(), taken: 0, dropped: Arc::clone(&dropped), failing: false };

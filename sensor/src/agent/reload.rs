@@ -1,0 +1,49 @@
+//! SIGHUP: the configuration is read again, and taken over as a whole or not at all.
+//!
+//! What changed is said by key, never by value. Keys that take effect only at the next start are named, too.
+
+use super::Agent;
+use crate::config::Config;
+use std::sync::Arc;
+
+impl Agent {
+    /// Takes over what `load` gives, if it gives something.
+    pub(super) fn reload(&mut self, load: &dyn Fn() -> Option<Config>) {
+        let Some(new) = load() else {
+            return self.metrics.reloaded("failure");
+        };
+        match self.take_over(new) {
+            Ok(()) => self.metrics.reloaded("success"),
+            Err(problems) => {
+                for problem in problems {
+                    tracing::error!(%problem, "the old configuration stays");
+                }
+                self.metrics.reloaded("failure");
+            }
+        }
+    }
+
+    /// What may fail comes first.
+    fn take_over(&mut self, mut new: Config) -> Result<(), Vec<String>> {
+        let catalogue = crate::commands::catalogue_of(&new)?;
+        let changes = self.config.changes(&new);
+        self.outputs.reconfigure(&new, &changes).map_err(|error| vec![format!("{error:#}")])?;
+        self.core.reconfigure(Arc::new(catalogue), new.exceptions.clone());
+        for change in &changes {
+            if change.needs_restart {
+                tracing::warn!("{} changed: needs a restart", change.key);
+            } else {
+                tracing::info!("{} changed", change.key);
+            }
+        }
+        let (came, went) = self.config.exception_changes(&new);
+        if came + went > 0 {
+            tracing::info!("exceptions: {came} added, {went} removed");
+        }
+        tracing::info!("configuration and catalogue were read again, output files opened anew");
+        self.tell_expired();
+        new.keep_until_restart(&self.config);
+        self.config = new;
+        Ok(())
+    }
+}
