@@ -332,6 +332,7 @@ impl Agent {
             started_ns: self.started_ns,
             metrics_address: self.metrics_address,
             state: self.store.health(),
+            outputs: self.outputs.health(),
             rings: self.sensor.ring_use().into_iter().map(|(ring, used, size)| (ring.name(), used, size)).collect(),
         }
     }

@@ -30,6 +30,8 @@ pub struct Facts<'a> {
     pub metrics_address: Option<std::net::SocketAddr>,
     /// What survives a restart.
     pub state: crate::store::Health,
+    /// How each output is.
+    pub outputs: Vec<crate::output::Health>,
     /// Rings: name, bytes used, capacity.
     pub rings: Vec<(&'static str, usize, usize)>,
 }
@@ -86,6 +88,7 @@ fn status(facts: &Facts<'_>) -> Value {
         "watched_directories": facts.watched,
         "ledger": facts.core.ledger.len(),
         "incidents_open": facts.core.incidents.len(),
+        "outputs": facts.outputs,
         "latest_alerts": latest(facts.core),
         "exceptions": exceptions(facts.core),
         "state": facts.state,

@@ -26,7 +26,7 @@ pub use health::Health;
 use labels::{
     OfAlert, OfDetector, OfHook, OfKind, OfLoss, OfProgram, OfReason, OfResult, OfRing, OfRole, possible_losses,
 };
-pub use outputs::{DropReason, Outputs};
+pub use outputs::{DropReason, OutputCounts, Outputs};
 use prometheus_client::metrics::counter::{Atomic, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;

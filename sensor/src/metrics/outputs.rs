@@ -36,6 +36,19 @@ impl DropReason {
     }
 }
 
+/// What an output did so far, and what waits on disk for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct OutputCounts {
+    /// Alerts and events that it got.
+    pub delivered: u64,
+    /// Those that it will never get.
+    pub dropped: u64,
+    /// Alerts that wait on disk.
+    pub spooled: u64,
+    /// Their size, bytes.
+    pub spool_bytes: u64,
+}
+
 /// The metrics of all outputs.
 pub struct Outputs {
     dropped: Family<OfDrop, Counter>,
@@ -115,6 +128,19 @@ impl Outputs {
         if spools {
             drop(self.spool_failures.get_or_create(&of));
             self.spool(output, 0, 0);
+        }
+    }
+
+    /// What an output did so far, and what waits on disk for it.
+    pub fn counts(&self, output: &'static str) -> OutputCounts {
+        let of = OfOutput { output };
+        let gauge = |gauge: &Family<OfOutput, Gauge>| gauge.get(&of).map_or(0, |gauge| gauge.get().unsigned_abs());
+        let dropped = DropReason::ALL.map(|reason| OfDrop { output, reason: reason.name() });
+        OutputCounts {
+            delivered: self.delivered.get(&of).map_or(0, |count| count.get()),
+            dropped: dropped.iter().filter_map(|of| self.dropped.get(of).map(|count| count.get())).sum(),
+            spooled: gauge(&self.spooled),
+            spool_bytes: gauge(&self.spool_bytes),
         }
     }
 

@@ -7,6 +7,7 @@
 //! Two locks, always in this order: the spool, which may take as long as a disk does; the memory. Whoever moves alerts between
 //! them, or decides from where to go on, holds the spool.
 
+use super::health::Health;
 use super::message::{Message, Sink, Trouble, Undelivered};
 use super::spool::Spool;
 use crate::metrics::{DropReason, Metrics};
@@ -48,6 +49,8 @@ struct Memory {
     /// How many of these came from memory.
     taken: usize,
     receiver: Receiver,
+    /// Since when it is down, and what the last attempt said.
+    trouble: Option<(Instant, String)>,
     reopen: bool,
     replace: Option<Box<dyn Sink>>,
     stop: Option<Instant>,
@@ -150,6 +153,8 @@ impl Lane {
         };
         let down = delivered + refused < batch.len() && refused == 0;
         memory.receiver = if down { Receiver::Down } else { Receiver::Up };
+        let since = memory.trouble.take().map_or_else(Instant::now, |(since, _)| since);
+        memory.trouble = result.as_ref().err().filter(|_| down).map(|why| (since, format!("{:#}", why.error)));
         let rest = batch.split_off(delivered + refused);
         let last = batch.iter().filter_map(|waiting| waiting.spooled).max();
         // What is in the spool too comes back from there.
@@ -321,6 +326,20 @@ impl Lane {
 
     fn tell_length(&self, memory: &Memory) {
         self.metrics.outputs().queue_length(self.name, memory.taken + memory.alerts.len() + memory.events.len());
+    }
+
+    /// How it is, for people.
+    pub fn health(&self) -> Health {
+        let memory = self.memory();
+        let trouble = memory.trouble.as_ref();
+        Health {
+            output: self.name,
+            up: memory.receiver == Receiver::Up,
+            waiting: memory.taken + memory.alerts.len() + memory.events.len(),
+            down_seconds: trouble.map(|(since, _)| since.elapsed().as_secs()),
+            error: trouble.map(|(_, error)| error.clone()),
+            counts: self.metrics.outputs().counts(self.name),
+        }
     }
 
     /// A panic elsewhere leaves the memory as it was: each change is complete.

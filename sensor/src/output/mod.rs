@@ -8,6 +8,7 @@
 mod deliver;
 mod event_json;
 mod file;
+mod health;
 mod keeper;
 mod lane;
 mod lines;
@@ -16,6 +17,7 @@ mod spool;
 mod stdout;
 
 pub use event_json::event_json;
+pub use health::Health;
 pub use message::{Message, Meta, Sink, Trouble, Undelivered};
 
 use crate::alert::Alert;
@@ -173,6 +175,11 @@ impl Outputs {
         for output in self.outputs.iter().filter(|output| output.shape.events) {
             output.lane.push(Message { text: Arc::clone(&text), alert: None });
         }
+    }
+
+    /// How each of them is.
+    pub fn health(&self) -> Vec<Health> {
+        self.outputs.iter().map(|output| output.lane.health()).collect()
     }
 
     /// Opens files anew, so that one that was moved away is let go.

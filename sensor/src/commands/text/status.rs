@@ -117,17 +117,20 @@ impl Page {
         for (at, output) in outputs.iter().enumerate() {
             let number = |key: &str| output[key].as_u64().unwrap_or(0);
             let mut text = format!("{:<8} ", word(output, "output"));
-            if output["up"] == true {
-                text.push_str("up");
-            } else {
-                text.push_str(&self.bad("DOWN"));
-            }
+            text.push_str(&match output["down_seconds"].as_u64() {
+                None if output["up"] == true => "up".to_owned(),
+                None => self.bad("CLOSED"),
+                Some(seconds) => self.bad(&format!("DOWN for {}", lasting(seconds))),
+            });
             let _ = write!(text, ", {} delivered", number("delivered"));
-            for (key, what) in [("queued", "wait"), ("spooled", "spooled"), ("dropped", "DROPPED")] {
-                if number(key) > 0 {
-                    let part = format!("{} {what}", number(key));
-                    let _ = write!(text, ", {}", if key == "dropped" { self.bad(&part) } else { part });
-                }
+            if number("waiting") > 0 {
+                let _ = write!(text, ", {} waiting", number("waiting"));
+            }
+            if number("spooled") > 0 {
+                let _ = write!(text, ", {} on disk ({})", number("spooled"), bytes(number("spool_bytes")));
+            }
+            if number("dropped") > 0 {
+                let _ = write!(text, ", {}", self.bad(&format!("{} DROPPED", number("dropped"))));
             }
             self.line(if at == 0 { "outputs" } else { "" }, &text);
             if let Some(error) = output["error"].as_str() {
@@ -241,10 +244,15 @@ incidents  1 open; the latest alerts:
     fn what_is_not_well_comes_first() {
         let mut answer = well();
         answer["lost"] = json!([{"ring": "process", "reason": "ring_full", "kind": "fork", "count": 12}]);
-        answer["outputs"][0] = json!({"output": "webhook", "up": false, "spooled": 3, "error": "connection refused"});
+        answer["outputs"][0] = json!({"output": "webhook", "up": false, "down_seconds": 65, "spooled": 3,
+            "spool_bytes": 2048, "error": "connection refused"});
         let told = status(&answer, Screen::PLAIN);
         assert!(told.starts_with("sensor 0.1.0: records were lost, not delivering to webhook"), "{told}");
-        for line in ["12 fork from the process ring: ring_full", "DOWN, 0 delivered, 3 spooled", "connection refused"] {
+        for line in [
+            "12 fork from the process ring: ring_full",
+            "DOWN for 1m 5s, 0 delivered, 3 on disk (2 KiB)",
+            "connection refused",
+        ] {
             assert!(told.contains(line), "{line} is not in\n{told}");
         }
     }
