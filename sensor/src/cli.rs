@@ -7,6 +7,10 @@ use std::time::Duration;
 /// Catches abuse of server software by process ancestry, with eBPF.
 #[derive(Debug, Parser)]
 #[command(name = "sensor", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    after_long_help = "Exit codes: 0 done; 1 failed while running; 2 wrong command line or configuration; 3 the kernel or \
+    privileges lack something."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -38,6 +42,19 @@ pub enum Command {
     /// Ask the running agent what it learned of servers, and correct it
     #[command(subcommand)]
     Baseline(BaselineCommand),
+    /// Print a configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print the completions of a shell, for it to source
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual: a page for each command
+    Man {
+        /// The directory to write to; it is made if it is not there
+        directory: PathBuf,
+    },
 }
 
 /// Where the configuration comes from.
@@ -170,6 +187,13 @@ pub enum CatalogueCommand {
         /// The file
         file: PathBuf,
     },
+}
+
+/// `sensor config ...`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Every key with its default and its explanation, all as comments: a file to begin with
+    Default,
 }
 
 /// `sensor baseline ...`. KIND is a kind as `show` prints it, or a part of it that no other has.

@@ -45,6 +45,7 @@ pub mod watch;
 pub mod agent;
 pub mod cli;
 pub mod commands;
+pub mod reference;
 
 #[cfg(test)]
 mod testing;

@@ -3,8 +3,10 @@
 
 mod fixtures;
 mod scene;
+mod valid;
 
 pub use scene::{INIT, Scene, settings};
+pub use valid::{ALERT_SCHEMA, valid, valid_event};
 
 use crate::event::{Body, Event, Exec, Exit, File, Fork, Inspected, Loss, Net, Remembered, Watch};
 use crate::provenance::Provenance;

@@ -4,10 +4,12 @@
 //! severity, and which incident it is part of, counted in the order in which they begin. `UPDATE_EXPECT=1` writes what is
 //! told now; read the difference before it is kept. Needs no privileges. The stories are in `src/testing/fixtures`.
 
+use jsonschema::Validator;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -31,7 +33,24 @@ fn replayed(capture: &Path) -> Vec<Value> {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {}: {errors}", capture.display(), output.status);
     let lines = String::from_utf8(output.stdout).expect("alerts are UTF-8");
-    lines.lines().map(|line| serde_json::from_str(line).expect("a line is an object")).collect()
+    lines.lines().map(|line| valid(serde_json::from_str(line).expect("a line is an object"))).collect()
+}
+
+/// The alert, which is as docs/alert.schema.json says, and has a type that ECS expects with its category.
+fn valid(alert: Value) -> Value {
+    static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
+        let schema = serde_json::from_str(&sensor::reference::alert_schema()).expect("it is JSON");
+        jsonschema::options().should_validate_formats(true).build(&schema).expect("it is a schema")
+    });
+    let wrong: Vec<String> = SCHEMA.iter_errors(&alert).map(|error| error.to_string()).collect();
+    assert!(wrong.is_empty(), "{}: {alert:#}", wrong.join("; "));
+    let text = |pointer: &str| alert.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
+    let line = format!("event.category,{},", text("/event/category/0"));
+    let expected =
+        include_str!("ecs/values.csv").lines().find_map(|known| known.strip_prefix(&line)).unwrap_or_default();
+    let kind = text("/event/type/0");
+    assert!(expected.split(' ').any(|known| known == kind), "{line} has {expected}, and not {kind}");
+    alert
 }
 
 /// What of the alerts is compared.

@@ -1,5 +1,6 @@
 //! Listening to what a sensor says, and to nothing that is not about processes of our own.
 
+use crate::schema;
 use anyhow::{Result, bail};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
@@ -41,6 +42,7 @@ impl Ear {
                 if !value.is_object() || !ours(&value) {
                     continue;
                 }
+                schema::look(&value);
                 value[ARRIVED] = arrived.into();
                 if let Ok(mut lines) = lines.lock()
                     && lines.len() < MAX_LINES

@@ -10,14 +10,17 @@ mod ci;
 mod command;
 mod daemons;
 mod demo;
+mod docs;
 mod ear;
 mod ebpf;
 mod everyday;
 mod guest;
 mod kubernetes;
+mod manual;
 mod report;
 mod run;
 mod scenarios;
+mod schema;
 mod servers;
 mod setup;
 mod stories;
@@ -62,6 +65,8 @@ enum Command {
     Ci(ci::Options),
     /// Check the rules of ARCHITECTURE.md that a program can check.
     Tidy,
+    /// Write the documents that are made from the code.
+    Docs,
     /// Boot kernels in virtual machines and run the scenarios there.
     Vm(vm::Options),
     /// Check the Helm chart and the plain manifests.
@@ -111,6 +116,7 @@ fn run(command: Command) -> Result<()> {
         Command::Test(options) => test::run(&options),
         Command::Ci(options) => ci::run(&options),
         Command::Tidy => tidy::run(),
+        Command::Docs => docs::run(),
         Command::Servers => servers::run(),
         Command::Everyday(options) => everyday::run(&options),
         Command::Scenarios(options) => scenarios::run(&options),

@@ -3,7 +3,7 @@
 //! A stage that fails does not keep the others from running, except where they need what it makes.
 
 use crate::report::Tally;
-use crate::{bench, build, ci, command, demo, kubernetes, setup, stories, vm};
+use crate::{bench, build, ci, command, demo, kubernetes, manual, setup, stories, vm};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -30,6 +30,7 @@ pub struct Stage {
 const STAGES: &[Stage] = &[
     Stage { name: "setup", run: install },
     Stage { name: "build", run: build_all },
+    Stage { name: "manual", run: manual::run },
     Stage { name: "kubernetes", run: kubernetes::everything },
     Stage { name: "demo", run: demo },
     Stage { name: "live scenarios", run: live },

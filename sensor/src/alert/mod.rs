@@ -1,7 +1,8 @@
 //! Alerts: what leaves the sensor, as plain data.
 //!
 //! Comes in: a finding and what the tree knows. Goes out: one JSON object in Elastic Common Schema names
-//! ([`Alert::to_json`]) or a text for people ([`Alert::to_pretty`]). docs/alerts.md is the schema.
+//! ([`Alert::to_json`]) or a text for people ([`Alert::to_pretty`]). [`schema`] names all of its
+//! fields.
 //!
 //! Paths and arguments are bytes, JSON is not: bytes that are no UTF-8 show as U+FFFD, and the true bytes stand in base64
 //! under `sensor.raw` with the field's name as key (`"process.args.2"`).
@@ -9,8 +10,11 @@
 mod fields;
 mod json;
 mod pretty;
+mod room;
+pub mod schema;
 
 pub use fields::{Text, cut, entity_id, incident_id, timestamp};
+pub use json::ECS_VERSION;
 pub use pretty::printable;
 
 use crate::catalogue::Role;

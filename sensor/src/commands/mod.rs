@@ -5,12 +5,13 @@ mod ask;
 mod baseline;
 mod catalogue;
 mod check;
+mod manual;
 mod replay;
 mod run;
 mod text;
 
 use crate::catalogue::{Catalogue, Problem as CatalogueProblem};
-use crate::cli::{Cli, Command, ConfigArgs};
+use crate::cli::{Cli, Command, ConfigArgs, ConfigCommand};
 use crate::config::Config;
 use crate::kernel::StartError;
 use std::fmt::Display;
@@ -72,6 +73,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Explain(arguments) => ask::explain(&arguments),
         Command::Catalogue(command) => catalogue::catalogue(&command),
         Command::Baseline(command) => baseline::baseline(&command),
+        Command::Config(ConfigCommand::Default) => print(&crate::reference::default_config()).map(|()| DONE),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { directory } => manual::man(&directory),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -13,16 +13,11 @@ pub struct Change {
     pub needs_restart: bool,
 }
 
-/// Sections that are taken over while the sensor runs, and `[[exception]]`.
-const LIVE: [&str; 2] = ["catalogue.", "output."];
-
 impl Config {
     /// The keys whose values are others in `new`.
     pub fn changes(&self, new: &Self) -> Vec<Change> {
         let changed = KEYS.iter().filter(|key| self.values.get(key.name) != new.values.get(key.name));
-        changed
-            .map(|key| Change { key: key.name, needs_restart: !LIVE.iter().any(|live| key.name.starts_with(live)) })
-            .collect()
+        changed.map(|key| Change { key: key.name, needs_restart: key.needs_restart() }).collect()
     }
 
     /// Notes that what needs a restart is still as in `running`, so that it is named again until there is one.

@@ -6,8 +6,39 @@ use crate::detect::Detector;
 use crate::exception::Exception;
 use toml::{Table, Value};
 
+/// A key of an exception.
+#[derive(Clone, Copy, Debug)]
+pub struct ExceptionKey {
+    /// Its name.
+    pub name: &'static str,
+    /// What it may hold.
+    pub allowed: &'static str,
+    /// What it does.
+    pub about: &'static str,
+}
+
+const fn key(name: &'static str, allowed: &'static str, about: &'static str) -> ExceptionKey {
+    ExceptionKey { name, allowed, about }
+}
+
 /// The keys of an exception.
-pub const EXCEPTION_KEYS: [&str; 7] = ["detector", "server", "exe", "args", "path", "reason", "expires"];
+pub const EXCEPTION_KEYS: [ExceptionKey; 7] = [
+    key("detector", "a detector's id, as docs/detectors.md lists them; must be given", "whose findings are silenced"),
+    key("server", "a server's id, as `sensor catalogue list` prints it", "only in the lineage of this server"),
+    key("exe", "a path with * and ?", "the executable, as the kernel names it"),
+    key(
+        "args",
+        "a command line with * and ?",
+        "the whole command line; * matches nothing that a shell treats specially",
+    ),
+    key("path", "a path with * and ?", "the file that the finding is about"),
+    key("reason", "a sentence; must be given", "why this is normal; `sensor status` shows it"),
+    key("expires", "a date such as 2027-01-01", "the exception ends when this day begins, in UTC; without it, never"),
+];
+
+fn names() -> [&'static str; 7] {
+    EXCEPTION_KEYS.map(|key| key.name)
+}
 
 /// What is wrong with one key.
 pub struct Wrong {
@@ -54,12 +85,12 @@ impl Reader<'_> {
     }
 
     fn unknown_keys(&mut self) {
-        for key in self.table.keys().filter(|key| !EXCEPTION_KEYS.contains(&key.as_str())) {
-            let wrong = match nearest(key, EXCEPTION_KEYS.into_iter()) {
+        for key in self.table.keys().filter(|key| !names().contains(&key.as_str())) {
+            let wrong = match nearest(key, names().into_iter()) {
                 Some(near) => format!("no such key; did you mean {near}?"),
                 None => "no such key".to_owned(),
             };
-            self.wrong(key, &wrong, &EXCEPTION_KEYS.join(", "));
+            self.wrong(key, &wrong, &names().join(", "));
         }
     }
 

@@ -36,6 +36,16 @@ const fn key(name: &'static str, kind: Kind, default: &'static str, about: &'sta
     Key { name, kind, default, about }
 }
 
+/// Sections that are taken over while the sensor runs. So is `[[exception]]`.
+const LIVE: [&str; 2] = ["catalogue.", "output."];
+
+impl Key {
+    /// Whether a new value takes effect only when the sensor is started again; else a reload (SIGHUP) takes it over.
+    pub fn needs_restart(&self) -> bool {
+        !LIVE.iter().any(|live| self.name.starts_with(live))
+    }
+}
+
 const INCLUDE: Kind = Kind::OneOf(&["alerts", "events"]);
 const RING: Kind = Kind::Number(4096, 1 << 30);
 

@@ -11,7 +11,7 @@ mod output;
 mod raw;
 
 pub use changes::Change;
-pub use exceptions::EXCEPTION_KEYS;
+pub use exceptions::{EXCEPTION_KEYS, ExceptionKey};
 pub use keys::{KEYS, Key, Kind};
 pub use output::{File, Format, Include, Outputs, Spool, Stdout};
 pub use raw::Problem;

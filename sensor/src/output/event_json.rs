@@ -3,7 +3,8 @@
 //! `event.kind` is `event`, `event.action` the kind of record. `process` is who did it, from the tree; for a fork
 //! `sensor.child` is who was made. Ticks are left out.
 
-use crate::alert::{Text, entity_id, timestamp};
+use crate::alert::schema::SCHEMA_VERSION;
+use crate::alert::{ECS_VERSION, Text, entity_id, timestamp};
 use crate::event::{Body, Event, Exec, File, Fork, Net};
 use crate::host::Host;
 use crate::pipeline::Core;
@@ -28,19 +29,24 @@ pub fn event_json(event: &Event, core: &Core) -> Option<String> {
     let node = core.tree.find(event.process).and_then(|id| core.tree.node(id));
     let mut object = json!({
         "@timestamp": timestamp(host.boot_time_unix_ns + event.time_boottime_ns),
-        "ecs": {"version": "8.17"},
+        "ecs": {"version": ECS_VERSION},
         "event": {"kind": "event", "action": event.kind().name(), "category": [category(&event.body)]},
         "host": {"name": host.name, "id": host.id},
     });
-    if event.process.is_some() {
-        object["process"] = acting(event, node, core, &mut text);
-    }
     let mut sensor = json!({
+        "schema_version": SCHEMA_VERSION,
         "hook": event.hook.name(),
         "lineage_number": node.map_or(event.lineage, |node| node.lineage),
         "kernel_lineage_number": event.lineage,
         "time_boottime_ns": event.time_boottime_ns,
     });
+    if event.process.is_some() {
+        let (process, more) = acting(event, node, core, &mut text);
+        object["process"] = process;
+        if !more.is_null() {
+            sensor["process"] = more;
+        }
+    }
     body(&event.body, host, &mut object, &mut sensor, &mut text);
     if let Some(server) = node.and_then(|node| core.servers.by_lineage(node.lineage)) {
         sensor["server"] = json!({"id": server.id, "instance": server.lineage, "pid": server.root.tgid});
@@ -62,8 +68,9 @@ const fn category(body: &Body) -> &'static str {
     }
 }
 
-/// Who did it. What the event itself says of the program is truer than the tree, which may know it better since.
-fn acting(event: &Event, node: Option<&Node>, core: &Core, text: &mut Text) -> Value {
+/// Who did it, and what of that ECS has no name for. What the event itself says of the program is truer than the tree, which
+/// may know it better since.
+fn acting(event: &Event, node: Option<&Node>, core: &Core, text: &mut Text) -> (Value, Value) {
     let image = match &event.body {
         Body::Exec(exec) | Body::Process(exec) => Some(exec.as_ref()),
         _ => node.and_then(|node| node.image.as_deref()),
@@ -73,7 +80,12 @@ fn acting(event: &Event, node: Option<&Node>, core: &Core, text: &mut Text) -> V
         if event.process.start_boottime_ns == 0 { node.map_or(event.process, |node| node.key) } else { event.process };
     let mut process = process(key, image, core.host(), "process", text);
     process["thread"] = json!({"id": event.thread});
+    let mut more = more(image, "sensor.process", text);
     let parent = node.and_then(|node| node.parent).and_then(|id| core.tree.node(id));
+    let parents = self::more(parent.and_then(|parent| parent.image.as_deref()), "sensor.process.parent", text);
+    if !parents.is_null() {
+        more["parent"] = parents;
+    }
     match (parent, image.map(|image| image.parent).filter(|key| key.is_some())) {
         (Some(parent), _) => {
             process["parent"] = self::process(parent.key, parent.image.as_deref(), core.host(), "process.parent", text);
@@ -81,7 +93,19 @@ fn acting(event: &Event, node: Option<&Node>, core: &Core, text: &mut Text) -> V
         (None, Some(key)) => process["parent"] = self::process(key, None, core.host(), "process.parent", text),
         (None, None) => {}
     }
-    process
+    (process, more)
+}
+
+/// What of a program ECS has no name for; null if nothing is known.
+fn more(image: Option<&Exec>, field: &str, text: &mut Text) -> Value {
+    let Some(image) = image else {
+        return Value::Null;
+    };
+    let mut object = json!({"group": {"id": image.egid.to_string()}});
+    if let Some(script) = &image.script {
+        object["script"] = text.of(&format!("{field}.script"), script);
+    }
+    object
 }
 
 fn process(key: ProcessKey, image: Option<&Exec>, host: &Host, field: &str, text: &mut Text) -> Value {
@@ -106,10 +130,6 @@ fn process(key: ProcessKey, image: Option<&Exec>, host: &Host, field: &str, text
     }
     object.insert("user".into(), user);
     object.insert("real_user".into(), json!({"id": image.uid.to_string()}));
-    object.insert("group".into(), json!({"id": image.egid.to_string()}));
-    if let Some(script) = &image.script {
-        object.insert("script".into(), text.of(&format!("{field}.script"), script));
-    }
     Value::Object(object)
 }
 
@@ -129,6 +149,9 @@ fn body(body: &Body, host: &Host, object: &mut Value, sensor: &mut Value, text: 
                 "argument": file.argument,
                 "flags": file_flag_names(file.flags),
             });
+            if let Some(old) = file.other.as_ref().filter(|_| file.operation != Kind::Symlink) {
+                sensor["file"]["origin_path"] = text.of("sensor.file.origin_path", old);
+            }
         }
         Body::Net(net) => net_details(net, object, text),
         Body::Watch(watch) => {
@@ -223,9 +246,8 @@ fn file_details(file: &File, text: &mut Text) -> Value {
         "mode": format!("{:04o}", file.mode & 0o7777),
         "uid": file.owner.to_string(),
     });
-    if let Some(other) = &file.other {
-        let key = if file.operation == Kind::Symlink { "target_path" } else { "origin_path" };
-        object[key] = text.of(&format!("file.{key}"), other);
+    if let Some(target) = file.other.as_ref().filter(|_| file.operation == Kind::Symlink) {
+        object["target_path"] = text.of("file.target_path", target);
     }
     object
 }

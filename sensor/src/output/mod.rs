@@ -6,6 +6,7 @@
 //! output; [`deliver`] empties it; [`keeper`] brings what waits for too long to disk.
 
 mod deliver;
+pub mod event_fields;
 mod event_json;
 mod file;
 mod health;

@@ -89,8 +89,15 @@ impl Scene {
         self.now_ms += 1;
         let event = make(self.now_ms);
         let outcome = self.core.apply(&event);
+        // Some scenes are long, and what comes later is no different.
+        if self.events.len() < 100 {
+            valid_event(&event, &self.core);
+        }
         self.events.push(event);
-        self.alerts.extend(outcome.alerts);
+        for alert in outcome.alerts {
+            valid(&alert);
+            self.alerts.push(alert);
+        }
         self.requests.extend(outcome.requests);
     }
 

@@ -12,7 +12,7 @@ mod web;
 use crate::report::{Check, Tally};
 use crate::setup::packages;
 use crate::stories::real::Hall;
-use crate::{command, workspace};
+use crate::{command, schema, workspace};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -94,6 +94,7 @@ pub fn run(options: &Options) -> Result<()> {
         checks.push(check);
     }
     drop(hall);
+    checks.push(schema::announced());
     Tally::of(&checks).close()
 }
 

@@ -189,12 +189,12 @@ fn facts(lab: &mut Lab) -> Result<String> {
         format!("Socket {{ inode: {}, family: 2, peer: Some((127.0.0.1, {port})) }}", number(&truth["output"]));
     compare(&[
         ("executable", &process["executable"], json!(text(&fs::canonicalize("/bin/sh")?))),
-        ("script", &process["script"], json!(format!("{outside}/script.sh"))),
+        ("script", &event["sensor"]["process"]["script"], json!(format!("{outside}/script.sh"))),
         ("args", &process["args"], json!(["/bin/sh", "-e", "./script.sh", "one", "two words", ""])),
         ("working_directory", &process["working_directory"], json!(outside)),
         ("real_user.id", &process["real_user"]["id"], json!("33")),
         ("user.id", &process["user"]["id"], json!("34")),
-        ("group.id", &process["group"]["id"], json!("34")),
+        ("group.id", &event["sensor"]["process"]["group"]["id"], json!("34")),
         ("session", &exec["session"], process["pid"].clone()),
         ("pid_in_namespace", &exec["pid_in_namespace"], truth["pid_in_namespace"].clone()),
         ("pid_namespace", &exec["pid_namespace"], truth["pid_namespace"].clone()),

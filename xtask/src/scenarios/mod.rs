@@ -19,7 +19,7 @@ pub use actor::act;
 pub use lab::Start;
 
 use crate::report::{Check, Tally};
-use crate::stories;
+use crate::{schema, stories};
 use anyhow::{Result, bail};
 use lab::Lab;
 use std::path::PathBuf;
@@ -96,6 +96,7 @@ pub fn run(options: &Options) -> Result<()> {
     if with_stories {
         checks.extend(stories::run(&options.stories, &start, &told)?);
     }
+    checks.push(schema::announced());
     Tally::of(&checks).close()
 }
 

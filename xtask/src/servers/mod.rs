@@ -6,6 +6,7 @@ mod checks;
 mod hall;
 
 use crate::report::{Check, Tally};
+use crate::schema;
 use crate::setup::packages;
 use anyhow::Result;
 use hall::Hall;
@@ -46,5 +47,6 @@ pub fn run() -> Result<()> {
         checks.push(check);
     }
     drop(hall);
+    checks.push(schema::announced());
     Tally::of(&checks).close()
 }

@@ -24,8 +24,23 @@ const CORE: &[&str] = &[
 
 /// The edges, which the core never names.
 const EDGES: &[&str] = &[
-    "kernel", "procfs", "context", "output", "metrics", "control", "config", "cli", "agent", "watch", "users",
-    "shutdown", "capture", "replay", "store", "discover", "store",
+    "kernel",
+    "procfs",
+    "context",
+    "output",
+    "metrics",
+    "control",
+    "config",
+    "cli",
+    "agent",
+    "watch",
+    "users",
+    "shutdown",
+    "capture",
+    "replay",
+    "store",
+    "discover",
+    "reference",
 ];
 
 /// What the core has no business with in the standard library and in others.

@@ -30,8 +30,13 @@ fn core() -> Core {
     Core::new(settings())
 }
 
+/// What is told of the events; every alert is as its schema says.
 fn run(core: &mut Core, events: impl IntoIterator<Item = Event>) -> Vec<Alert> {
-    events.into_iter().flat_map(|event| core.apply(&event).alerts).collect()
+    let alerts: Vec<Alert> = events.into_iter().flat_map(|event| core.apply(&event).alerts).collect();
+    for alert in &alerts {
+        valid(alert);
+    }
+    alerts
 }
 
 /// A server that runs: its master, and one worker that was forked without an exec.
