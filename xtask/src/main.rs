@@ -8,6 +8,7 @@ mod bench;
 mod build;
 mod ci;
 mod command;
+mod containers;
 mod daemons;
 mod demo;
 mod docs;
@@ -71,6 +72,8 @@ enum Command {
     Vm(vm::Options),
     /// Check the Helm chart and the plain manifests.
     Kubernetes(kubernetes::Options),
+    /// Boot kernels and run real containers there.
+    Containers(containers::Options),
     /// Measure what the sensor costs.
     Bench(bench::Options),
     /// Run attack and evasion scenarios against the sensor, as root.
@@ -123,6 +126,7 @@ fn run(command: Command) -> Result<()> {
         Command::Actor { part, arguments } => scenarios::act(&part, &arguments),
         Command::Vm(options) => vm::run(&options),
         Command::Kubernetes(options) => kubernetes::run(&options),
+        Command::Containers(options) => containers::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Guest(options) => guest::run(&options),
         Command::DemoServer => demo::serve(),

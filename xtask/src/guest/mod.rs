@@ -4,6 +4,7 @@ mod matrix;
 mod verifier;
 
 use crate::bench;
+use crate::containers;
 use crate::report::Message;
 use crate::vm::Hooks;
 use anyhow::Result;
@@ -26,6 +27,8 @@ enum Task {
         #[arg(long)]
         only: Vec<String>,
     },
+    /// Runs containers, and a sensor beside them.
+    Containers(containers::Guest),
     /// Measures with and without the sensor.
     Bench {
         /// With this hook set.
@@ -52,6 +55,7 @@ enum Task {
 pub fn run(options: &Options) -> Result<()> {
     match &options.task {
         Task::Matrix { hooks, only } => matrix::run(*hooks, only),
+        Task::Containers(options) => containers::guest(options)?,
         Task::Bench { hooks } => bench::guest(*hooks)?,
         Task::Workloads => bench::workloads::guest(),
         Task::BenchLoop(options) => return bench::loops::run(options),

@@ -59,6 +59,14 @@ pub const VM: &[Need] = &[
     Need::file("debian-archive-keyring", "/usr/share/keyrings/debian-archive-keyring.gpg"),
 ];
 
+/// For containers in them.
+pub const CONTAINERS: &[Need] = &[
+    Need::program("crun", "crun"),
+    Need::program("nginx-light", "nginx"),
+    Need::file("php-fpm", "/usr/sbin/php-fpm*"),
+    Need::program("libfcgi-bin", "cgi-fcgi"),
+];
+
 /// For the tests against real servers.
 pub const SERVERS: &[Need] = &[
     Need::program("curl", "curl"),

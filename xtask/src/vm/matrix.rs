@@ -1,8 +1,8 @@
 //! The kernel matrix: boots each kernel, two machines at a time, and collects what they say.
 
+use super::initramfs;
 use super::kernels::Kernel;
 use super::machine::{self, Mode};
-use super::{Hooks, initramfs};
 use crate::report::{Check, Message, Outcome};
 use crate::workspace;
 use anyhow::Result;
@@ -15,42 +15,35 @@ const AT_ONCE: usize = 2;
 const LIMIT: Duration = Duration::from_secs(900);
 
 /// What the machines are to do.
-pub struct Guest<'a> {
-    /// Only this hook set.
-    pub hooks: Option<Hooks>,
-    /// Only these scenarios.
-    pub only: &'a [String],
+pub struct Job<'a> {
+    /// What their images and logs are called after, beside the kernel; empty for the kernel alone.
+    pub name: &'static str,
+    /// The command that each runs.
+    pub script: &'a str,
+    /// What each carries in addition.
+    pub extra: &'a initramfs::Extra,
+    /// The command that repeats it, without `--kernel` and what follows.
+    pub again: &'a str,
 }
 
-impl Guest<'_> {
-    /// The command that the machine runs.
-    fn script(&self) -> String {
-        let mut script = String::from("xtask guest matrix");
-        if let Some(hooks) = self.hooks {
-            script.push_str(" --hooks ");
-            script.push_str(hooks.name());
-        }
-        for id in self.only {
-            script.push_str(" --only '");
-            script.push_str(&id.replace('\'', ""));
-            script.push('\'');
-        }
-        script
+impl Job<'_> {
+    fn file(&self, kernel: &Kernel) -> String {
+        let parts = [self.name, kernel.label];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
     }
 }
 
 /// Boots the kernels and returns every check, named after its kernel.
-pub fn run(kernels: &[Kernel], guest: &Guest) -> Vec<Check> {
-    let script = guest.script();
+pub fn run(kernels: &[Kernel], job: &Job<'_>) -> Vec<Check> {
     let waiting = Mutex::new(kernels.iter());
     let checks = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(kernels.len()) {
             scope.spawn(|| {
                 while let Some(kernel) = waiting.lock().ok().and_then(|mut it| it.next()) {
-                    let outcome = boot(kernel, &script);
+                    let outcome = boot(kernel, job);
                     if let Ok(mut all) = checks.lock() {
-                        outcome.print(kernel);
+                        outcome.print(kernel, job);
                         all.extend(outcome.checks);
                     }
                 }
@@ -66,10 +59,10 @@ struct Boot {
     notes: Vec<String>,
 }
 
-fn boot(kernel: &Kernel, script: &str) -> Boot {
+fn boot(kernel: &Kernel, job: &Job<'_>) -> Boot {
     let started = Instant::now();
     let mut boot = Boot { checks: Vec::new(), notes: Vec::new() };
-    let result = machine(kernel, script, &mut |message| match message {
+    let result = machine(kernel, job, &mut |message| match message {
         Message::Check(mut check) => {
             check.name = format!("{}/{}", kernel.label, check.name);
             boot.checks.push(check);
@@ -84,15 +77,16 @@ fn boot(kernel: &Kernel, script: &str) -> Boot {
     boot
 }
 
-fn machine(kernel: &Kernel, script: &str, sink: &mut dyn FnMut(Message)) -> Result<()> {
-    let image = workspace::vm().join(format!("{}.cpio", kernel.label));
-    initramfs::write(&image, kernel, script, &initramfs::Extra::default())?;
+fn machine(kernel: &Kernel, job: &Job<'_>, sink: &mut dyn FnMut(Message)) -> Result<()> {
+    let name = job.file(kernel);
+    let image = workspace::vm().join(format!("{name}.cpio"));
+    initramfs::write(&image, kernel, job.script, job.extra)?;
     let mode = Mode { processors: 2, count_instructions: false, limit: LIMIT };
-    machine::run(kernel, &image, kernel.label, mode, sink)
+    machine::run(kernel, &image, &name, mode, sink)
 }
 
 impl Boot {
-    fn print(&self, kernel: &Kernel) {
+    fn print(&self, kernel: &Kernel, job: &Job<'_>) {
         println!("\nKernel {}", kernel.release);
         for note in &self.notes {
             println!("  {note}");
@@ -100,21 +94,21 @@ impl Boot {
         for check in &self.checks {
             check.print();
             if check.outcome == Outcome::Failed {
-                println!("          again: {}", again(&check.name));
+                println!("          again: {}", again(job.again, &check.name));
             }
         }
     }
 }
 
 /// The command that repeats a check. Names are `KERNEL/SET/SCENARIO`, or `KERNEL/CHECK`.
-fn again(name: &str) -> String {
+fn again(command: &str, name: &str) -> String {
     let mut parts = name.splitn(3, '/');
     let kernel = parts.next().unwrap_or_default();
     match (parts.next(), parts.next()) {
         (Some(hooks), Some(id)) => {
-            format!("cargo xtask vm --kernel {kernel} --hooks {hooks} --only {id}")
+            format!("{command} --kernel {kernel} --hooks {hooks} --only {id}")
         }
-        _ => format!("cargo xtask vm --kernel {kernel}"),
+        _ => format!("{command} --kernel {kernel}"),
     }
 }
 
@@ -125,9 +119,9 @@ mod tests {
     #[test]
     fn a_failure_can_be_repeated() {
         assert_eq!(
-            again("6.1/trampoline/double-fork"),
+            again("cargo xtask vm", "6.1/trampoline/double-fork"),
             "cargo xtask vm --kernel 6.1 --hooks trampoline --only double-fork"
         );
-        assert_eq!(again("6.1/machine"), "cargo xtask vm --kernel 6.1");
+        assert_eq!(again("cargo xtask vm", "6.1/machine"), "cargo xtask vm --kernel 6.1");
     }
 }

@@ -7,7 +7,7 @@
 pub mod initramfs;
 pub mod kernels;
 pub mod machine;
-mod matrix;
+pub mod matrix;
 
 use crate::report::{Check, Tally};
 use crate::setup::packages;
@@ -76,8 +76,25 @@ fn matrix(options: &Options) -> Result<Vec<Check>> {
     if !options.no_build {
         build::run()?;
     }
-    let guest = matrix::Guest { hooks: options.hooks, only: &options.only };
-    Ok(matrix::run(&kernels, &guest))
+    let script = script(options);
+    let extra = initramfs::Extra::default();
+    let job = matrix::Job { name: "", script: &script, extra: &extra, again: "cargo xtask vm" };
+    Ok(matrix::run(&kernels, &job))
+}
+
+/// The command that each machine runs.
+fn script(options: &Options) -> String {
+    let mut script = String::from("xtask guest matrix");
+    if let Some(hooks) = options.hooks {
+        script.push_str(" --hooks ");
+        script.push_str(hooks.name());
+    }
+    for id in &options.only {
+        script.push_str(" --only '");
+        script.push_str(&id.replace('\'', ""));
+        script.push('\'');
+    }
+    script
 }
 
 /// Packages and kernels.
