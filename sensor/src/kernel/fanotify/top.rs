@@ -1,6 +1,6 @@
 //! Watched directories and how the agent reaches them.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rustix::fs::{CWD, Mode, OFlags};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -64,6 +64,21 @@ pub fn handle_of(directory: &OwnedFd) -> Result<Handle> {
     let statfs = rustix::fs::fstatfs(directory).context("fstatfs")?;
     // SAFETY: `fsid_t` is two integers, read as its bytes.
     let fsid: [u8; 8] = unsafe { std::mem::transmute_copy(&statfs.f_fsid) };
+    // The second is for file systems whose handles only name and do not open: overlayfs, since 6.6.
+    let handle = file_handle(directory, libc::AT_EMPTY_PATH)
+        .or_else(|error| file_handle(directory, libc::AT_EMPTY_PATH | AT_HANDLE_FID).map_err(|_| error))
+        .context("name_to_handle_at")?;
+    let mut key = fsid.to_vec();
+    key.extend_from_slice(&handle.bytes.to_ne_bytes());
+    key.extend_from_slice(&handle.kind.to_ne_bytes());
+    key.extend_from_slice(&handle.handle[..(handle.bytes as usize).min(128)]);
+    Ok(key)
+}
+
+/// A handle to be compared and not to be opened (`include/uapi/linux/fcntl.h`, since 6.5).
+const AT_HANDLE_FID: libc::c_int = 0x200;
+
+fn file_handle(directory: &OwnedFd, flags: libc::c_int) -> std::io::Result<FileHandle> {
     let mut handle = FileHandle { bytes: 128, kind: 0, handle: [0; 128] };
     let mut mount = 0i32;
     // SAFETY: the handle states its own room; an empty path with AT_EMPTY_PATH means the descriptor.
@@ -74,15 +89,8 @@ pub fn handle_of(directory: &OwnedFd) -> Result<Handle> {
             c"".as_ptr(),
             &raw mut handle,
             &raw mut mount,
-            libc::AT_EMPTY_PATH,
+            flags,
         )
     };
-    if result < 0 {
-        bail!("name_to_handle_at: {}", std::io::Error::last_os_error());
-    }
-    let mut key = fsid.to_vec();
-    key.extend_from_slice(&handle.bytes.to_ne_bytes());
-    key.extend_from_slice(&handle.kind.to_ne_bytes());
-    key.extend_from_slice(&handle.handle[..(handle.bytes as usize).min(128)]);
-    Ok(key)
+    if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(handle) }
 }
