@@ -94,11 +94,13 @@ pub enum Kind {
     Remembered = 39,
     /// Made by the agent: the systemd unit or the container that a server runs in: [`AnnexBody`], its name in the tail.
     Unit = 40,
+    /// Made by the agent: which container a control group and mount namespace belong to: [`AnnexBody`], JSON in the tail.
+    Container = 41,
 }
 
 impl Kind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Fork,
         Self::Exec,
         Self::Exit,
@@ -121,6 +123,7 @@ impl Kind {
         Self::Inspected,
         Self::Remembered,
         Self::Unit,
+        Self::Container,
     ];
 
     /// The kind of that number, if there is one.
@@ -166,6 +169,7 @@ impl Kind {
             Self::Inspected => "inspected",
             Self::Remembered => "remembered",
             Self::Unit => "unit",
+            Self::Container => "container",
         }
     }
 }

@@ -92,6 +92,7 @@ fn body(kind: Kind, reader: &mut Reader<'_>) -> Result<Body> {
         Kind::Tick => Body::Tick,
         Kind::Title => Body::Title(BString::from(annex(reader)?.1)),
         Kind::Unit => Body::Unit(BString::from(annex(reader)?.1)),
+        Kind::Container => Body::Container(Box::new(json(annex(reader)?.1)?)),
         Kind::Inspected => Body::Inspected(Box::new(inspected(reader)?)),
         Kind::Remembered => Body::Remembered(Box::new(json(annex(reader)?.1)?)),
         Kind::Open | Kind::Truncate | Kind::Rename | Kind::Link | Kind::Symlink | Kind::Chmod | Kind::MmapExec => {

@@ -37,6 +37,7 @@ pub fn encode(event: &Event) -> Vec<u8> {
         }),
         Body::Healed | Body::Tick => Vec::new(),
         Body::Title(words) | Body::Unit(words) => bytes(&annex(0, words, &mut tail)),
+        Body::Container(contained) => bytes(&annex(0, json(contained).as_bytes(), &mut tail)),
         Body::Inspected(inspected) => {
             bytes(&annex(inspected.question, json(&inspected.provenance).as_bytes(), &mut tail))
         }

@@ -4,6 +4,7 @@
 //! watches, losses) is put into records first, so that a capture holds everything a replay needs.
 //! Paths and arguments are bytes: the kernel does not promise UTF-8.
 
+use crate::container::Contained;
 use crate::provenance::Provenance;
 use bstr::BString;
 use sensor_common::key::ProcessKey;
@@ -55,8 +56,10 @@ pub enum Body {
     Tick,
     /// What `Event::process` has written over its arguments.
     Title(BString),
-    /// The systemd unit or container that the server `Event::process` runs in.
+    /// The systemd unit that the server `Event::process` runs in.
     Unit(BString),
+    /// Which container some processes are in.
+    Container(Box<Contained>),
     /// What was found out about a file.
     Inspected(Box<Inspected>),
     /// What was remembered from before this start.
@@ -325,6 +328,7 @@ impl Event {
             Body::Tick => Kind::Tick,
             Body::Title(_) => Kind::Title,
             Body::Unit(_) => Kind::Unit,
+            Body::Container(_) => Kind::Container,
             Body::Inspected(_) => Kind::Inspected,
             Body::Remembered(_) => Kind::Remembered,
         }

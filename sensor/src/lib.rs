@@ -4,6 +4,7 @@
 
 pub mod kernel;
 
+pub mod container;
 pub mod decode;
 pub mod encode;
 pub mod event;

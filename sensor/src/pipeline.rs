@@ -13,6 +13,7 @@ pub use recent::Recent;
 
 use crate::alert::Alert;
 use crate::catalogue::Catalogue;
+use crate::container::Containers;
 use crate::detect::{self, Context, Detector, Detectors};
 use crate::event::{Body, Event, Memory, Remembered};
 use crate::exception::Exception;
@@ -114,6 +115,8 @@ pub struct Core {
     pub tree: Tree,
     /// Servers that run.
     pub servers: Servers,
+    /// Which processes are in which container.
+    pub containers: Containers,
     /// Who wrote what.
     pub ledger: Ledger,
     /// Stories that go on.
@@ -139,6 +142,7 @@ impl Core {
         Self {
             tree: Tree::new(settings.max_processes),
             servers: Servers::default(),
+            containers: Containers::default(),
             ledger: Ledger::default(),
             incidents: Incidents::default(),
             recent: Recent::default(),
@@ -245,6 +249,10 @@ impl Core {
         match &event.body {
             Body::Watch(watch) => self.servers.watched(self.lineage_of(applied.node), watch),
             Body::Unit(unit) => self.servers.runs_in(self.lineage_of(applied.node), unit),
+            Body::Container(contained) => {
+                let running = || self.tree.live_nodes().filter_map(|(_, node)| node.image.as_deref());
+                self.containers.learn(contained, running);
+            }
             _ => {}
         }
         self.follow_servers(event, applied, &mut outcome);
@@ -286,12 +294,12 @@ impl Core {
     }
 
     fn context(&self, applied: Applied) -> Context<'_> {
-        context(&self.tree, &self.servers, &self.settings, &self.ledger, applied)
+        context(&self.tree, &self.servers, &self.containers, &self.settings, &self.ledger, applied)
     }
 
     fn detect(&mut self, event: &Event, applied: Applied, outcome: &mut Outcome) {
-        let Self { tree, servers, settings, ledger, detectors, .. } = self;
-        let context = context(tree, servers, settings, ledger, applied).with_standing(event);
+        let Self { tree, servers, containers, settings, ledger, detectors, .. } = self;
+        let context = context(tree, servers, containers, settings, ledger, applied).with_standing(event);
         let placement = detect::judge_write(event, &context);
         let findings = detectors.observe(event, &Context { placement: placement.as_ref(), ..context });
         if let Some(placement) = &placement {
@@ -309,6 +317,7 @@ impl Core {
 fn context<'a>(
     tree: &'a Tree,
     servers: &'a Servers,
+    containers: &'a Containers,
     settings: &'a Settings,
     ledger: &'a Ledger,
     applied: Applied,
@@ -316,6 +325,7 @@ fn context<'a>(
     Context {
         tree,
         servers,
+        containers,
         catalogue: &settings.catalogue,
         ledger,
         placement: None,

@@ -8,6 +8,7 @@ mod valid;
 pub use scene::{INIT, Scene, settings};
 pub use valid::{ALERT_SCHEMA, valid, valid_event};
 
+use crate::container::{Contained, Container, Image, Pair, Runtime};
 use crate::event::{Body, Event, Exec, Exit, File, Fork, Inspected, Loss, Net, Remembered, Watch};
 use crate::provenance::Provenance;
 use bstr::BString;
@@ -125,6 +126,28 @@ pub fn title(at_ms: u64, process: ProcessKey, title: &str) -> Event {
 /// The unit that the server `process` runs in.
 pub fn unit(at_ms: u64, process: ProcessKey, unit: &str) -> Event {
     event(at_ms, process, Hook::Agent, Body::Unit(unit.into()))
+}
+
+/// The container of a control group and mount namespace, of which `process` is one.
+pub fn contained(
+    at_ms: u64,
+    process: ProcessKey,
+    cgroup_id: u64,
+    mount_namespace: u32,
+    name: &str,
+    image: &str,
+) -> Event {
+    let container = Container {
+        id: format!("{cgroup_id:064x}"),
+        runtime: Some(Runtime::Docker),
+        name: Some(name.to_owned()),
+        image: Image::parse(image),
+        pod: None,
+        looked_up: true,
+    };
+    let pair = Pair { cgroup_id, mount_namespace };
+    let body = Body::Container(Box::new(Contained { pair, container: Some(container) }));
+    event(at_ms, process, Hook::Agent, body)
 }
 
 /// What was found out about a file.

@@ -6,7 +6,7 @@
 use super::state;
 use super::watching::Loading;
 use super::{Agent, own_event};
-use crate::context::Question;
+use crate::context::{Asked, Question};
 use crate::encode::encode;
 use crate::event::{Body, Event, Loss, Remembered};
 use crate::machine::boottime_ns;
@@ -38,7 +38,7 @@ impl Agent {
                 Request::Inspect { question, process, path, inode, device } => {
                     let asked = Question { tag: question, pid: process.tgid, path, inode, device, directory: false };
                     // No room: the finding is told without, after its wait.
-                    let _ = self.inspector.ask(asked);
+                    let _ = self.inspector.ask(Asked::File(asked));
                 }
                 Request::NoteFile { device, inode, generation } => {
                     let key = FileKey { inode, device, reserved: 0 };
@@ -94,7 +94,7 @@ impl Agent {
         for watch in self.watching.begin(&mut self.sensor, &loading) {
             self.push(Body::Watch(Box::new(watch)), process);
         }
-        // A container's id is another at each start, and its image is not known here: only units name a kind of instance.
+        // A container's image comes with its container.
         let unit = crate::procfs::unit(Path::new("/proc"), process.tgid).filter(|unit| unit.ends_with(".service"));
         if let Some(unit) = unit {
             self.push(Body::Unit(unit.into()), process);

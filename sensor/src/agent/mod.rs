@@ -4,6 +4,7 @@
 //! Always holds: whatever the core learns is a record first, in the order of application, so a capture is the whole run.
 //! The agent waits for nothing but the kernel's rings.
 
+mod containers;
 mod doing;
 mod reload;
 mod secrets;
@@ -27,6 +28,7 @@ use crate::procfs::Procfs;
 use crate::shutdown::Signals;
 use crate::store::{Row, Store};
 use anyhow::{Context, Result};
+use containers::Whereabouts;
 use secrets::Secrets;
 use sensor_common::key::ProcessKey;
 use sensor_common::losses::{LossReason, Ring};
@@ -36,6 +38,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufWriter;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use watching::Watching;
@@ -67,6 +70,7 @@ pub struct Agent {
     secrets: Secrets,
     /// In force.
     config: Config,
+    whereabouts: Whereabouts,
     /// Records that wait to be applied.
     waiting: VecDeque<Vec<u8>>,
     started_ns: u64,
@@ -119,6 +123,7 @@ impl Agent {
             store,
             secrets: Secrets::default(),
             config,
+            whereabouts: Whereabouts::new(Path::new("/proc")),
             waiting: VecDeque::new(),
             started_ns: boottime_ns(),
             gauged: None,
@@ -264,11 +269,13 @@ impl Agent {
         if self.core.tree.knows_end(&event) {
             return Ok(());
         }
+        // What has to be known first is applied first, and stands first in the capture.
+        self.read_container(&event)?;
+        self.read_title(&event)?;
         if let Some(capture) = &mut self.capture {
             capture.frame(record).context("writing the capture")?;
         }
         self.metrics.event(event.kind(), event.time_boottime_ns);
-        self.read_title(&event)?;
         let outcome = self.core.apply(&event);
         if self.outputs.wants_events() {
             self.outputs.event(&event, &self.core);
@@ -306,11 +313,15 @@ impl Agent {
         answered
     }
 
-    /// What was found out about files.
+    /// What was found out about files and containers.
     fn take_answers(&mut self) {
         let answers: Vec<Answer> = self.inspector.answers().collect();
-        for Answer { tag, provenance } in answers {
-            self.push(Body::Inspected(Box::new(Inspected { question: tag, provenance })), ProcessKey::NONE);
+        for answer in answers {
+            let body = match answer {
+                Answer::File { tag, provenance } => Body::Inspected(Box::new(Inspected { question: tag, provenance })),
+                Answer::Container(contained) => Body::Container(contained),
+            };
+            self.push(body, ProcessKey::NONE);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::fields::{Text, cut, timestamp};
 use super::room::{MAX_BYTES, ROOMS, Room};
 use super::schema::SCHEMA_VERSION;
-use super::{Alert, Process};
+use super::{Alert, Process, container_object, orchestrator_object};
 use crate::catalogue::command_line;
 use crate::event::File;
 use crate::ledger::Entry;
@@ -72,6 +72,12 @@ impl Alert {
         for (name, value) in [("process", scripts), ("file", old_name)] {
             if let Some(value) = value {
                 object["sensor"][name] = value;
+            }
+        }
+        if let Some(container) = &self.container {
+            object["container"] = container_object(container, room.text);
+            if let Some(orchestrator) = orchestrator_object(container, room.text) {
+                object["orchestrator"] = orchestrator;
             }
         }
         let end = |(address, port): (std::net::IpAddr, u16)| json!({"ip": address.to_string(), "port": port});
@@ -209,6 +215,9 @@ impl Alert {
         if let Some(server) = &self.server {
             sensor["server"] =
                 json!({"id": server.id, "role": server.role.name(), "instance": server.instance, "pid": server.pid});
+            if let Some(container) = &server.container {
+                sensor["server"]["container"] = json!({"id": container});
+            }
         }
         if let Some(raw) = text.raw().filter(|_| room.raw) {
             sensor["raw"] = raw;

@@ -7,23 +7,27 @@
 //! Paths and arguments are bytes, JSON is not: bytes that are no UTF-8 show as U+FFFD, and the true bytes stand in base64
 //! under `sensor.raw` with the field's name as key (`"process.args.2"`).
 
+mod container;
 mod fields;
 mod json;
 mod pretty;
 mod room;
 pub mod schema;
 
+pub use container::{container_object, orchestrator_object};
 pub use fields::{Text, cut, entity_id, incident_id, timestamp};
 pub use json::ECS_VERSION;
 pub use pretty::printable;
 
 use crate::catalogue::Role;
+use crate::container::Container;
 use crate::detect::{Context, Detector, Finding, Severity, Technique};
 use crate::event::{Exec, File, Net};
 use crate::host::Host;
 use crate::incident::Told;
 use crate::ledger::Entry;
 use crate::provenance::{Content, Provenance};
+use crate::tree::lineage::Server;
 use crate::tree::{Node, NodeId};
 use sensor_common::key::ProcessKey;
 use sensor_common::record::Hook;
@@ -57,6 +61,8 @@ pub struct Alert {
     pub process: Process,
     /// Its parent.
     pub parent: Option<Process>,
+    /// The container it is in.
+    pub container: Option<Arc<Container>>,
     /// The file, if it is about one.
     pub file: Option<File>,
     /// The server.
@@ -107,6 +113,8 @@ pub struct ServerFacts {
     pub instance: u32,
     /// Its first process.
     pub pid: u32,
+    /// The id of its container, where that is another than the process's.
+    pub container: Option<String>,
 }
 
 /// Makes the alert of a finding.
@@ -121,6 +129,7 @@ pub fn build(
     let node = context.tree.node(finding.process)?;
     let server = context.server(finding.server);
     let roles = server.map_or(&[][..], |(_, kind)| kind.roles.as_slice());
+    let container = node.image.as_deref().and_then(|image| context.containers.of(image)).cloned();
     Some(Alert {
         id: fields::event_id(host, finding),
         sequence,
@@ -133,12 +142,16 @@ pub fn build(
         host_id: host.id.clone(),
         process: process(node.key, node.image.clone().unwrap_or_default(), host),
         parent: parent(node, context, host),
+        container: container.clone(),
         file: finding.file.clone(),
         server: server.map(|(server, kind)| ServerFacts {
             id: server.id.clone(),
             role: kind.roles.first().copied().unwrap_or(Role::App),
             instance: server.lineage,
             pid: server.root.tgid,
+            container: container_of(server, context)
+                .map(|other| other.id.clone())
+                .filter(|other| container.as_ref().is_none_or(|own| own.id != *other)),
         }),
         lineage: lineage(finding.process, node, context, host),
         story: story(finding, context, host),
@@ -150,6 +163,12 @@ pub fn build(
         blind,
         hook: finding.hook,
     })
+}
+
+/// The container that a server's first process is in.
+fn container_of<'a>(server: &Server, context: &Context<'a>) -> Option<&'a Arc<Container>> {
+    let root = context.tree.node(context.tree.find(server.root)?)?;
+    context.containers.of(root.image.as_deref()?)
 }
 
 /// What is only to be known stays so; else an alert is as bad as its incident.

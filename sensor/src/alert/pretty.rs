@@ -3,6 +3,7 @@
 use super::fields::{cut, timestamp};
 use super::{Alert, Process};
 use crate::catalogue::command_line;
+use crate::container::Container;
 use crate::paint::Paint;
 use bstr::ByteSlice;
 use std::fmt::Write;
@@ -24,6 +25,9 @@ impl Alert {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{severity}  {}{server}  {}", paint.bold(self.detector.id()), techniques.join(" "));
         let _ = writeln!(out, "  {}  {}", timestamp(self.time_unix_ns), self.host_name);
+        if let Some(container) = &self.container {
+            let _ = writeln!(out, "  {}", printable(&in_container(container)));
+        }
         for why in &self.why {
             wrap(&mut out, &printable(why), 2);
         }
@@ -67,6 +71,20 @@ fn title(program: &Process, room: usize) -> String {
 /// Control characters cannot reach the terminal: an attacker chooses the arguments.
 pub fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{b7}' } else { letter }).collect()
+}
+
+/// `container shop, docker.io/library/php:8.2`, with the pod where there is one.
+fn in_container(container: &Container) -> String {
+    let mut text = format!("container {}", container.label());
+    if let Some(name) = container.image_name() {
+        let tag = container.image.as_ref().and_then(|image| image.tag.as_ref());
+        text.extend([", ", name]);
+        text.extend(tag.into_iter().flat_map(|tag| [":", tag.as_str()]));
+    }
+    if let Some(pod) = &container.pod {
+        text.extend([", pod ", pod.namespace.as_deref().unwrap_or_default(), "/", &pod.name]);
+    }
+    text
 }
 
 fn wrap(out: &mut String, text: &str, indent: usize) {

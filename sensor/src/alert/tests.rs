@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::catalogue::Catalogue;
-use crate::event::Event;
+use crate::container::Pod;
+use crate::event::{Body, Event};
 use crate::pipeline::{Core, Settings};
 use crate::testing::*;
 use bstr::BString;
@@ -131,4 +132,59 @@ fn a_file_alert_names_the_file() {
     assert_eq!(json["file"]["path"], "/var/www/a.php");
     assert_eq!(json["event"]["action"], "rename");
     assert!(alerts[0].to_pretty(false).contains("/var/www/a.php was renamed into place"));
+}
+
+fn inside(number: u32, image: Exec) -> Exec {
+    Exec { cgroup_id: number.into(), mount_namespace: number, ..image }
+}
+
+/// A web shell in PHP-FPM in container 7, and a stranger in container 8 that writes into its document root.
+fn in_containers(name: &str) -> Vec<Alert> {
+    let mut scene = Scene::new();
+    let master = scene.start(INIT, inside(7, program("/usr/local/sbin/php-fpm", "php-fpm")));
+    scene.happens(|at| {
+        let mut event = contained(at, master, 7, 7, name, "php:8.2");
+        if let Body::Container(contained) = &mut event.body {
+            let uid = Some("0-1-2".to_owned());
+            let pod = Pod { name: format!("{name}-1"), namespace: Some("prod".into()), uid };
+            contained.container.as_mut().unwrap().pod = Some(pod);
+        }
+        event
+    });
+    scene.watch(master, "php-fpm", "script_docroot", "/var/www");
+    scene.start(master, inside(7, shell("id")));
+    let stranger = scene.start(INIT, inside(8, program("/usr/bin/curl", "curl -o a.php")));
+    scene.happens(|at| contained(at, stranger, 8, 8, "helper", "registry:5000/tools@sha256:00"));
+    scene.write(stranger, "/var/www/a.php", 77);
+    scene.told();
+    scene.alerts
+}
+
+#[test]
+fn a_process_is_told_with_its_container_and_the_server_with_another_one() {
+    let alerts = in_containers("shop");
+    let json = |alert: &Alert| serde_json::from_str::<serde_json::Value>(&alert.to_json()).unwrap();
+    let of = |detector: &str| json(alerts.iter().find(|alert| alert.detector.id() == detector).unwrap());
+    let shell = of("server-shell");
+    expect![[r#"
+        {"id":"0000000000000000000000000000000000000000000000000000000000000007","image":{"name":"docker.io/library/php","tag":["8.2"]},"name":"shop","runtime":"docker"}
+        {"namespace":"prod","resource":{"id":"0-1-2","name":"shop-1","type":"pod"},"type":"kubernetes"}"#]]
+    .assert_eq(&format!("{}\n{}", shell["container"], shell["orchestrator"]));
+    assert!(shell["sensor"]["server"].get("container").is_none(), "the same");
+    let write = of("component-write");
+    assert_eq!(write["container"]["name"], "helper");
+    assert_eq!(write["container"]["image"]["name"], "registry:5000/tools");
+    assert!(write.get("orchestrator").is_none());
+    assert_eq!(write["sensor"]["server"]["container"]["id"], format!("{:064x}", 7));
+    let pretty = alerts[0].to_pretty(false);
+    assert!(pretty.contains("\n  container shop, docker.io/library/php:8.2, pod prod/shop-1\n"), "{pretty}");
+}
+
+#[test]
+fn long_names_of_containers_are_cut_like_others() {
+    for alert in in_containers(&"x\u{1F980}\u{1}".repeat(400)) {
+        let line = alert.to_json();
+        assert!(line.len() <= 4096, "{}", line.len());
+        assert!(!alert.to_pretty(false).contains('\u{1}'));
+    }
 }

@@ -1,4 +1,4 @@
-//! Answers questions about files on a thread of its own.
+//! Answers questions about files and containers on a thread of its own.
 //!
 //! Always holds: asking never waits; 4096 questions wait at most, what is beyond is refused and counted; as many answers
 //! wait at most, then no more questions are taken up. A file system that does not answer (a dead network mount, a
@@ -6,6 +6,8 @@
 //! is answered as absent; with eight threads held up, questions are refused once enough of them wait.
 
 use super::facts::Facts;
+use super::runtimes::Lookup;
+use crate::container::Contained;
 use crate::provenance::Provenance;
 use anyhow::{Context, Result};
 use bstr::BString;
@@ -42,23 +44,47 @@ pub struct Question {
     pub directory: bool,
 }
 
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// About a file.
+    File(Question),
+    /// About a container.
+    Container(Box<Lookup>),
+}
+
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The question's.
-    pub tag: u64,
-    /// What is known.
-    pub provenance: Provenance,
+pub enum Answer {
+    /// About a file.
+    File {
+        /// The question's.
+        tag: u64,
+        /// What is known.
+        provenance: Provenance,
+    },
+    /// About a container.
+    Container(Box<Contained>),
+}
+
+impl Asked {
+    /// The answer if there is none.
+    fn absent(&self) -> Answer {
+        match self {
+            Self::File(question) => Answer::File { tag: question.tag, provenance: Provenance::absent() },
+            Self::Container(lookup) => Answer::Container(Box::new(lookup.unknown(true))),
+        }
+    }
 }
 
 /// Too many questions wait, or the thread is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many questions about files wait")]
+#[error("too many questions about files and containers wait")]
 pub struct Full;
 
 /// Answers questions.
 pub struct Inspector {
-    questions: SyncSender<(Instant, Question)>,
+    questions: SyncSender<(Instant, Asked)>,
     answers: Receiver<Answer>,
     shared: Arc<Shared>,
     dropped: AtomicU64,
@@ -66,12 +92,12 @@ pub struct Inspector {
     patience: Duration,
 }
 
-/// Looks at one file; is told when that was asked.
-type Look = Box<dyn FnMut(&Question, Instant) -> Provenance + Send>;
+/// Answers one question; is told when that was asked.
+type Look = Box<dyn FnMut(&Asked, Instant) -> Answer + Send>;
 
 /// What the threads share.
 struct Shared {
-    asked: Mutex<Receiver<(Instant, Question)>>,
+    asked: Mutex<Receiver<(Instant, Asked)>>,
     given: SyncSender<Answer>,
     /// Readable while answers wait.
     ready: OwnedFd,
@@ -85,8 +111,8 @@ struct Shared {
 struct Work {
     /// The thread that takes up questions; earlier ones are held up, and end when they no longer are.
     thread: u64,
-    /// The question's tag, and since when.
-    current: Option<(u64, Instant)>,
+    /// The answer if there will be none, and since when it is worked on.
+    current: Option<(Answer, Instant)>,
     held_up: usize,
 }
 
@@ -100,7 +126,11 @@ impl Inspector {
         let proc_root = proc_root.to_owned();
         let look = move || -> Look {
             let mut facts = Facts::new(&proc_root);
-            Box::new(move |question, asked| facts.of(question, asked))
+            let proc_root = proc_root.clone();
+            Box::new(move |question, asked| match question {
+                Asked::File(question) => Answer::File { tag: question.tag, provenance: facts.of(question, asked) },
+                Asked::Container(lookup) => Answer::Container(Box::new(lookup.answer(&proc_root))),
+            })
         };
         Self::with(Box::new(look), PATIENCE)
     }
@@ -116,7 +146,7 @@ impl Inspector {
     }
 
     /// Asks; never waits. Refused and counted if 4096 questions wait.
-    pub fn ask(&self, question: Question) -> Result<(), Full> {
+    pub fn ask(&self, question: Asked) -> Result<(), Full> {
         self.replace_held_up();
         self.questions.try_send((Instant::now(), question)).map_err(|_| {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -145,8 +175,9 @@ impl Inspector {
     /// Puts another thread in the place of one that has been at one question for too long, and answers that.
     fn replace_held_up(&self) {
         let mut work = lock(&self.shared.work);
-        let Some((tag, _)) = work.current.filter(|(_, since)| since.elapsed() > self.patience) else {
-            return;
+        let absent = match &work.current {
+            Some((absent, since)) if since.elapsed() > self.patience => absent.clone(),
+            _ => return,
         };
         let thread = work.thread + 1;
         if work.held_up >= MAX_HELD_UP || Shared::work(&self.shared, thread).is_err() {
@@ -154,8 +185,8 @@ impl Inspector {
         }
         *work = Work { thread, current: None, held_up: work.held_up + 1 };
         drop(work);
-        tracing::warn!("a file system does not answer; a file on it is taken to be absent");
-        if self.shared.given.try_send(Answer { tag, provenance: Provenance::absent() }).is_ok() {
+        tracing::warn!("a file system does not answer; what was asked about on it is taken to be absent");
+        if self.shared.given.try_send(absent).is_ok() {
             self.shared.notify();
         }
     }
@@ -173,8 +204,8 @@ impl Shared {
                 let Ok((asked, question)) = next else {
                     return;
                 };
-                lock(&shared.work).current = Some((question.tag, Instant::now()));
-                let answer = Answer { tag: question.tag, provenance: look(&question, asked) };
+                lock(&shared.work).current = Some((question.absent(), Instant::now()));
+                let answer = look(&question, asked);
                 let mut work = lock(&shared.work);
                 if work.thread != thread {
                     work.held_up -= 1;

@@ -1,4 +1,5 @@
-//! Where files come from: their package, whether they are still as it brought them, and their plain facts.
+//! Where files come from: their package, whether they are still as it brought them, and their plain facts; and what
+//! containers are called and made of.
 //!
 //! Comes in: a [`Question`] about a file as some process sees it. Goes out: an [`Answer`] with its
 //! [`Provenance`](crate::provenance::Provenance). Always holds: the package databases of dpkg, apk and rpm are read
@@ -27,9 +28,11 @@ mod inspect;
 mod overlay;
 mod owners;
 mod rpm;
+mod runtimes;
 mod sqlite;
 
-pub use inspect::{Answer, Full, Inspector, Question};
+pub use inspect::{Answer, Asked, Full, Inspector, Question};
+pub use runtimes::Lookup;
 
 #[cfg(test)]
 mod testing;

@@ -1,9 +1,11 @@
 //! The agent's answers, as JSON: `--json` prints them as they are.
 
 use super::{Command, servers, tree};
+use crate::container::Runtime;
 use crate::kernel::HookReport;
 use crate::metrics::Metrics;
 use crate::pipeline::Core;
+use crate::tree::Node;
 use crate::watch::Noted;
 use sensor_common::record::Kind;
 use serde_json::{Value, json};
@@ -130,6 +132,21 @@ fn exceptions(core: &Core) -> Vec<Value> {
         })
     });
     told.collect()
+}
+
+/// The container that a process is in: id, runtime, name, and image with its tag.
+pub(super) fn container(core: &Core, node: &Node) -> Option<Value> {
+    let container = core.containers.of(node.image.as_deref()?)?;
+    let tag = container.image.as_ref().and_then(|image| image.tag.as_deref());
+    let image = container.image_name().map(|name| tag.map_or_else(|| name.to_owned(), |tag| format!("{name}:{tag}")));
+    Some(json!({
+        "id": container.id,
+        "runtime": container.runtime.map(Runtime::name),
+        "name": container.name,
+        "image": image,
+        "pod": container.pod.as_ref().map(|pod| &pod.name),
+        "namespace": container.pod.as_ref().and_then(|pod| pod.namespace.as_ref()),
+    }))
 }
 
 pub(super) fn cut(text: &str) -> String {

@@ -4,6 +4,7 @@
 //! loop ([`complete`]), because a busy machine's descriptors take a while to go through.
 
 use super::Facts;
+use super::answers::container;
 use crate::procfs::{Listening, Procfs, unit};
 use crate::tree::lineage::Server;
 use serde_json::{Value, json};
@@ -46,6 +47,7 @@ fn one(server: &Server, facts: &Facts<'_>) -> Value {
         "instance": server.lineage,
         "pid": server.root.tgid,
         "executable": node.map(|node| node.executable().to_string()),
+        "container": node.and_then(|node| container(core, node)),
         "directories": directories.collect::<Vec<_>>(),
         "not_watched": noted.map(|noted| &noted.not_watched),
     })

@@ -5,7 +5,7 @@
 //! one below it: a web shell's command is over long before somebody looks. Always holds: at most [`MAX_PROCESSES`] nodes,
 //! and `cut` says when there are more.
 
-use super::answers::cut;
+use super::answers::{container, cut};
 use crate::alert::Alert;
 use crate::detect::Severity;
 use crate::incident::QUIET_NS;
@@ -156,6 +156,7 @@ impl<'a> Drawing<'a> {
             "command_line": image.map(|image| cut(&String::from_utf8_lossy(&bstr::join(" ", &image.argv)))),
             "user": image.map(|image| host.users.get(&image.euid).cloned().unwrap_or_else(|| image.euid.to_string())),
             "live": node.is_live(),
+            "container": container(self.core, node),
             "ended_seconds_ago": node.exited_boottime_ns.map(since),
             "lineage_number": node.lineage,
             "server": server.filter(|_| root).map(|server| server.id.clone()),

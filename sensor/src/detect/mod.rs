@@ -35,6 +35,7 @@ pub use story::Standing;
 
 use crate::baseline::{Baselines, Change, KindKey, Verdict};
 use crate::catalogue::{Catalogue, ServerKind};
+use crate::container::Containers;
 use crate::event::{Body, Event, Net};
 use crate::ledger::Ledger;
 use crate::tree::lineage::{Server, Servers};
@@ -52,6 +53,8 @@ pub struct Context<'a> {
     pub tree: &'a Tree,
     /// The servers that run.
     pub servers: &'a Servers,
+    /// Which processes are in which container.
+    pub containers: &'a Containers,
     /// What is known about servers.
     pub catalogue: &'a Catalogue,
     /// Who wrote what, before this event.
@@ -140,7 +143,7 @@ impl Detectors {
         self.observed_ns = Some(now);
         let (from, to) = (context.boot_unix_ns + since, context.boot_unix_ns + now);
         let running = context.servers.iter().filter(|server| server.ended_boottime_ns.is_none());
-        let kinds: BTreeSet<KindKey> = running.map(|server| new_ancestry::kind_key(server, context)).collect();
+        let kinds: BTreeSet<KindKey> = running.filter_map(|server| new_ancestry::kind_key(server, context)).collect();
         for key in kinds {
             let egress = KindKey { server: format!("{} egress", key.server), ..key.clone() };
             self.changes.extend(self.baselines.ran(&key, from, to));
@@ -199,7 +202,7 @@ impl Detectors {
         let peer = net.remote.map(|(address, port)| (address.to_canonical(), port));
         let peer = peer.filter(|(address, _)| !address.is_loopback())?;
         let flagged = server_shell::judge(&standing).is_some();
-        let key = new_ancestry::kind_key(standing.server, context);
+        let key = new_ancestry::kind_key(standing.server, context)?;
         let key = KindKey { server: format!("{} egress", key.server), ..key };
         let parent = if standing.own { standing.kind.id.clone() } else { crate::baseline::shape(standing.image) };
         let child = server_egress::shape(peer);

@@ -25,7 +25,9 @@ pub fn observe(
         return (None, None);
     };
     let (parent, child) = edge(&standing, context);
-    let key = kind_key(standing.server, context);
+    let Some(key) = kind_key(standing.server, context) else {
+        return (None, None);
+    };
     let (verdict, change) = baselines.observe(&key, &parent, &child, context.now_unix_ns(event), flagged);
     // Where starting programs is a server's trade, its baseline is all there is to judge by.
     let trade = standing.kind.exec_policy == ExecPolicy::Any || standing.child.is_some_and(|child| child.learned);
@@ -71,12 +73,19 @@ fn own_role(standing: &Standing<'_>) -> String {
     }
 }
 
-/// The kind of server instance: product, executable, and unit or image if that is known.
-pub fn kind_key(server: &Server, context: &Context<'_>) -> KindKey {
+/// The kind of server instance: product, executable, and image or unit if that is known. `None` as long as a container's
+/// runtime was not yet asked for the image: what is seen in those moments is of no kind.
+pub fn kind_key(server: &Server, context: &Context<'_>) -> Option<KindKey> {
     let root = context.tree.find(server.root).and_then(|id| context.tree.node(id));
-    KindKey {
+    let container = root.and_then(|root| context.containers.of(root.image.as_deref()?));
+    let unit = match container {
+        Some(container) if !container.looked_up => return None,
+        Some(container) => container.image_name().unwrap_or(&server.unit),
+        None => &server.unit,
+    };
+    Some(KindKey {
         server: server.id.clone(),
         executable: root.map_or_else(String::new, |root| root.executable().to_string()),
-        unit: server.unit.clone(),
-    }
+        unit: unit.to_owned(),
+    })
 }

@@ -4,7 +4,7 @@
 //! `sensor.child` is who was made. Ticks are left out.
 
 use crate::alert::schema::SCHEMA_VERSION;
-use crate::alert::{ECS_VERSION, Text, entity_id, timestamp};
+use crate::alert::{ECS_VERSION, Text, container_object, entity_id, orchestrator_object, timestamp};
 use crate::event::{Body, Event, Exec, File, Fork, Net};
 use crate::host::Host;
 use crate::pipeline::Core;
@@ -51,6 +51,13 @@ pub fn event_json(event: &Event, core: &Core) -> Option<String> {
     if let Some(server) = node.and_then(|node| core.servers.by_lineage(node.lineage)) {
         sensor["server"] = json!({"id": server.id, "instance": server.lineage, "pid": server.root.tgid});
     }
+    let container = node.and_then(|node| core.containers.of(node.image.as_deref()?));
+    if let Some(container) = container {
+        object["container"] = container_object(container, MAX_TEXT);
+        if let Some(orchestrator) = orchestrator_object(container, MAX_TEXT) {
+            object["orchestrator"] = orchestrator;
+        }
+    }
     if let Some(raw) = text.raw() {
         sensor["raw"] = raw;
     }
@@ -60,7 +67,13 @@ pub fn event_json(event: &Event, core: &Core) -> Option<String> {
 
 const fn category(body: &Body) -> &'static str {
     match body {
-        Body::Fork(_) | Body::Exec(_) | Body::Exit(_) | Body::Process(_) | Body::Title(_) | Body::Unit(_) => "process",
+        Body::Fork(_)
+        | Body::Exec(_)
+        | Body::Exit(_)
+        | Body::Process(_)
+        | Body::Title(_)
+        | Body::Unit(_)
+        | Body::Container(_) => "process",
         Body::File(_) | Body::Inspected(_) => "file",
         Body::Net(_) => "network",
         Body::Watch(_) => "configuration",
@@ -174,6 +187,7 @@ fn body(body: &Body, host: &Host, object: &mut Value, sensor: &mut Value, text: 
         }
         Body::Title(title) => sensor["title"] = text.of("sensor.title", title),
         Body::Unit(unit) => sensor["unit"] = text.of("sensor.unit", unit),
+        Body::Container(contained) => sensor["contained"] = json!(contained),
         Body::Inspected(inspected) => {
             sensor["inspected"] = json!({"question": inspected.question, "provenance": inspected.provenance});
         }

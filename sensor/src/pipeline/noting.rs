@@ -104,8 +104,8 @@ impl Core {
     /// Servers that run make their baselines older.
     pub(super) fn learn_time(&mut self, event: &Event) {
         if matches!(event.body, Body::Tick) {
-            let Self { tree, servers, settings, ledger, detectors, .. } = self;
-            let context = context(tree, servers, settings, ledger, Applied::default());
+            let Self { tree, servers, containers, settings, ledger, detectors, .. } = self;
+            let context = context(tree, servers, containers, settings, ledger, Applied::default());
             detectors.learn_time(event.time_boottime_ns, &context);
         }
     }

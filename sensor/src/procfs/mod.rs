@@ -7,6 +7,7 @@
 //! whether a file lies in an overlay's upper layer.
 
 mod cgroup;
+mod container;
 mod listeners;
 mod mounts;
 mod parse;
@@ -15,9 +16,11 @@ mod root;
 mod sockets;
 
 pub use cgroup::unit;
+pub use container::{Named, is_unified, named};
 pub use listeners::{Bound, Listening};
 pub use mounts::{Mount, Mounts, kernel_device, parse_mountinfo};
 pub use parse::{Stat, Status, parse_stat, parse_status};
+pub use process::namespace;
 pub use root::{Place, Root, is_glob};
 pub use sockets::{Listener, NetTables, UdpSocket};
 

@@ -89,7 +89,7 @@ impl Tree {
                 Applied::default()
             }
             Body::Title(title) => Applied { node: self.titled(event, title), child: None },
-            Body::File(_) | Body::Net(_) | Body::Watch(_) | Body::Unit(_) => {
+            Body::File(_) | Body::Net(_) | Body::Watch(_) | Body::Unit(_) | Body::Container(_) => {
                 Applied { node: self.find(event.process), child: None }
             }
             Body::Loss(_) | Body::Tick | Body::Inspected(_) | Body::Remembered(_) => Applied::default(),

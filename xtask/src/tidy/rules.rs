@@ -20,6 +20,7 @@ const CORE: &[&str] = &[
     "exception",
     "pipeline",
     "baseline",
+    "container",
 ];
 
 /// The edges, which the core never names.

@@ -9,6 +9,8 @@ use std::fmt::Write;
 const KIND: usize = 14;
 /// Columns of a path with something behind it.
 const PATH: usize = 36;
+/// How much of a container's id is told, as engines do.
+const ID: usize = 12;
 /// Columns in all.
 const COLUMNS: usize = 80;
 
@@ -44,7 +46,14 @@ fn one(out: &mut String, server: &Value) {
         words(server, "roles"),
         server["instance"]
     );
-    let _ = writeln!(out, "  pid {}, {}{}", server["pid"], printable(word(server, "executable")), in_unit(server));
+    let _ = writeln!(out, "  pid {}, {}{}", server["pid"], printable(word(server, "executable")), at_home(server));
+    let container = &server["container"];
+    if let Some(id) = container["id"].as_str() {
+        let id: String = id.chars().take(ID).collect();
+        let known = ["name", "image", "runtime"].map(|key| word(container, key));
+        let known = known.into_iter().filter(|word| !word.is_empty()).map(printable);
+        let _ = writeln!(out, "  container {}", std::iter::once(id).chain(known).collect::<Vec<_>>().join(", "));
+    }
     let directories = list(server, "directories");
     if !directories.is_empty() {
         row(out, "WATCHED", "DIRECTORY", "FOUND BY");
@@ -91,6 +100,11 @@ fn listens(out: &mut String, program: &Value) {
     }
 }
 
+/// The unit of a server that is in no container.
+fn at_home(server: &Value) -> String {
+    if server["container"].is_null() { in_unit(server) } else { String::new() }
+}
+
 fn in_unit(value: &Value) -> String {
     value["unit"].as_str().map_or_else(String::new, |unit| format!(", {}", printable(unit)))
 }
@@ -117,7 +131,12 @@ mod tests {
             "pid": 7, "name": "acme", "executable": "/opt/acme", "unit": null, "listens": ["tcp 0.0.0.0:80", "udp [::]:53"],
             "id": "acme", "entry": "[[server]]\nid = \"acme\"\n",
         });
-        let text = servers(&json!({"servers": [server], "unknown": [program]}));
+        let inside = json!({
+            "id": "redis", "name": "Redis", "roles": ["database"], "instance": 4, "pid": 900,
+            "executable": "/usr/local/bin/redis-server", "unit": "docker-4f4f4f4f4f4f",
+            "container": {"id": "4f".repeat(32), "runtime": "docker", "name": "cache", "image": "docker.io/library/redis:7"},
+        });
+        let text = servers(&json!({"servers": [server, inside], "unknown": [program]}));
         expect_test::expect![[r#"
             nginx: nginx (web, proxy), instance 3
               pid 812, /usr/sbin/nginx, nginx.service
@@ -128,6 +147,9 @@ mod tests {
               NOT WATCHED    DIRECTORY OR FILE                    WANTED BY, WHY NOT
               native_module  /usr/lib64/nginx/modules
                                catalogue: does not exist yet
+            redis: Redis (database), instance 4
+              pid 900, /usr/local/bin/redis-server
+              container 4f4f4f4f4f4f, cache, docker.io/library/redis:7, docker
 
             listens, unknown: not in the catalogue, and so not watched
               pid 7, /opt/acme

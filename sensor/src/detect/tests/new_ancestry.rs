@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::baseline::KindKey;
+use crate::event::Body;
 
 fn tool(name: &str) -> Exec {
     program(&format!("/srv/app/bin/{name}"), name)
@@ -104,4 +105,51 @@ fn instances_of_another_unit_have_a_baseline_of_their_own() {
     assert_eq!(scene.told(), [], "that one is still learned");
     scene.start(worker, tool("other"));
     assert_eq!(scene.told(), [("new-ancestry", "low")]);
+}
+
+fn inside(number: u32, image: Exec) -> Exec {
+    Exec { cgroup_id: number.into(), mount_namespace: number, ..image }
+}
+
+/// A PHP-FPM in a container of its own.
+fn contained_php(scene: &mut Scene, number: u32, image: &str) -> ProcessKey {
+    let master = scene.start(INIT, inside(number, program("/usr/local/sbin/php-fpm", "php-fpm")));
+    scene.happens(|at| contained(at, master, number.into(), number, "shop", image));
+    master
+}
+
+#[test]
+fn containers_of_one_image_share_a_baseline_whatever_its_tag() {
+    let mut scene = Scene::new();
+    let first = contained_php(&mut scene, 7, "php:8.2");
+    scene.start(first, inside(7, tool("report")));
+    assert_eq!(kind(&mut scene).to_string(), "php-fpm:/usr/local/sbin/php-fpm@docker.io/library/php");
+    finish(&mut scene);
+    let upgraded = contained_php(&mut scene, 8, "php:8.3");
+    scene.start(upgraded, inside(8, tool("report")));
+    assert_eq!(scene.told(), []);
+    let other = contained_php(&mut scene, 9, "registry.example/blog:1");
+    scene.start(other, inside(9, tool("other")));
+    assert_eq!(scene.told(), [], "another image is still learned");
+    scene.start(upgraded, inside(8, tool("other")));
+    assert_eq!(scene.told(), [("new-ancestry", "low")]);
+}
+
+#[test]
+fn nothing_is_learned_before_the_image_is_known() {
+    let mut scene = Scene::new();
+    let master = scene.start(INIT, inside(7, program("/usr/local/sbin/php-fpm", "php-fpm")));
+    scene.happens(|at| {
+        let mut event = contained(at, master, 7, 7, "shop", "php:8.2");
+        if let Body::Container(contained) = &mut event.body {
+            contained.container.as_mut().unwrap().looked_up = false;
+        }
+        event
+    });
+    scene.later(20_000);
+    scene.start(master, inside(7, tool("report")));
+    assert_eq!(scene.core.baselines().kinds().count(), 0);
+    scene.happens(|at| contained(at, master, 7, 7, "shop", "php:8.2"));
+    scene.start(master, inside(7, tool("report")));
+    assert_eq!(kind(&mut scene).unit, "docker.io/library/php");
 }
