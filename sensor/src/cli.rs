@@ -55,6 +55,9 @@ pub enum Command {
         /// The directory to write to; it is made if it is not there
         directory: PathBuf,
     },
+    /// The process that answers HTTP; `sensor run` starts it for itself
+    #[command(hide = true)]
+    Listener,
 }
 
 /// Where the configuration comes from.

@@ -36,6 +36,7 @@ pub mod discover;
 pub mod machine;
 pub mod metrics;
 pub mod output;
+pub mod privileges;
 pub mod procfs;
 pub mod shutdown;
 pub mod store;

@@ -22,8 +22,10 @@ use crate::event::{Body, Event, Inspected, Loss, Memory, Remembered};
 use crate::kernel::{Sensor, memory};
 use crate::machine::boottime_ns;
 use crate::metrics::Metrics;
+use crate::metrics::listener::Serving;
 use crate::output::Outputs;
 use crate::pipeline::Core;
+use crate::privileges::Shed;
 use crate::procfs::Procfs;
 use crate::shutdown::Signals;
 use crate::store::{Row, Store};
@@ -37,7 +39,6 @@ use serde_json::Value;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufWriter;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -61,7 +62,8 @@ pub struct Agent {
     core: Core,
     outputs: Outputs,
     metrics: Arc<Metrics>,
-    metrics_address: Option<SocketAddr>,
+    serving: Option<Serving>,
+    shed: Shed,
     control: Control,
     capture: Option<Capture>,
     watching: Watching,
@@ -88,8 +90,10 @@ pub struct Parts {
     pub outputs: Outputs,
     /// Counters.
     pub metrics: Arc<Metrics>,
-    /// Where they can be read.
-    pub metrics_address: Option<SocketAddr>,
+    /// Who tells them to others.
+    pub serving: Option<Serving>,
+    /// What may still be done.
+    pub shed: Shed,
     /// Where questions come from.
     pub control: Control,
     /// Where records go, if they are kept.
@@ -107,7 +111,7 @@ pub struct Parts {
 impl Agent {
     /// An agent whose hooks are attached already; it reads procfs now, so that nothing between is missed.
     pub fn new(parts: Parts) -> Result<Self> {
-        let Parts { sensor, core, outputs, metrics, metrics_address, control, capture, inspector, store, rows, config } =
+        let Parts { sensor, core, outputs, metrics, serving, shed, control, capture, inspector, store, rows, config } =
             parts;
         metrics.hooks(sensor.report());
         let mut agent = Self {
@@ -115,7 +119,8 @@ impl Agent {
             core,
             outputs,
             metrics,
-            metrics_address,
+            serving,
+            shed,
             control,
             capture,
             watching: Watching::default(),
@@ -203,6 +208,7 @@ impl Agent {
                 self.look_up_secrets();
             }
             self.bring_gauges_up_to_date();
+            self.tell_refused();
             for lineage in self.watching.overdue(Instant::now()) {
                 self.look_again(lineage);
             }
@@ -333,6 +339,19 @@ impl Agent {
         }
     }
 
+    /// Calls that the filter refused: a library that learned a new one, most likely.
+    fn tell_refused(&self) {
+        for (number, count) in crate::kernel::refused::take() {
+            self.metrics.refused_calls(count);
+            tracing::error!(
+                number,
+                count,
+                "a system call of the sensor was refused by its own filter (`ausyscall NUMBER` names it): please report \
+                 this; agent.seccomp = \"off\" does without the filter"
+            );
+        }
+    }
+
     fn facts(&self) -> Facts<'_> {
         Facts {
             core: &self.core,
@@ -341,7 +360,8 @@ impl Agent {
             noted: self.watching.noted(),
             watched: self.watching.len(),
             started_ns: self.started_ns,
-            metrics_address: self.metrics_address,
+            serving: self.serving.as_ref(),
+            shed: &self.shed,
             state: self.store.health(),
             outputs: self.outputs.health(),
             rings: self.sensor.ring_use().into_iter().map(|(ring, used, size)| (ring.name(), used, size)).collect(),

@@ -3,7 +3,7 @@
 use super::{DONE, Failure, MISSING, WRONG, catalogue_of, print};
 use crate::cli::CheckArgs;
 use crate::config::Config;
-use crate::kernel::{HookReport, Options, Sensor, StartError, VMLINUX_BTF, missing_capabilities};
+use crate::kernel::{HookReport, Options, Sensor, StartError, VMLINUX_BTF};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::Path;
@@ -40,7 +40,7 @@ pub fn check(arguments: &CheckArgs) -> Result<u8, Failure> {
     let findings = Findings {
         kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
         btf: Path::new(VMLINUX_BTF).exists(),
-        missing_capabilities: missing_capabilities(),
+        missing_capabilities: crate::privileges::capabilities::missing(),
         tracefs_mounted: mounted("/sys/kernel/tracing"),
         bpffs_mounted: std::fs::read_to_string("/proc/self/mounts").is_ok_and(|mounts| mounts.contains(" bpf ")),
         hooks,

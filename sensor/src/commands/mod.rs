@@ -76,6 +76,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Config(ConfigCommand::Default) => print(&crate::reference::default_config()).map(|()| DONE),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { directory } => manual::man(&directory),
+        Command::Listener => crate::privileges::listener::run().map(|()| DONE).map_err(Failure::from),
     };
     match result {
         Ok(code) => ExitCode::from(code),

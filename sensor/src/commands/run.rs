@@ -9,9 +9,11 @@ use crate::context::Inspector;
 use crate::control::Control;
 use crate::host::Host;
 use crate::kernel::Sensor;
-use crate::metrics::{Metrics, http};
+use crate::metrics::Metrics;
+use crate::metrics::listener::Listener;
 use crate::output::Outputs;
 use crate::pipeline::{Core, MAX_PROCESSES, Settings};
+use crate::privileges;
 use crate::shutdown::Signals;
 use crate::store::Store;
 use anyhow::Context;
@@ -36,13 +38,17 @@ fn stay(arguments: &ConfigArgs, capture: Option<&Path>, length: Option<Duration>
     let config = config(arguments)?;
     let catalogue = catalogue_in_force(&config)?;
     let signals = Signals::install()?;
-    // The kernel first: without it nothing else is opened, and what happens from here on is in its rings.
+    // It is to have nothing of what is opened from here on.
+    let listener = config.metrics.map(|address| Listener::start(address, Path::new("/proc/self/exe"))).transpose()?;
+    // The kernel before all else: without it nothing is opened, and what happens from here on is in its rings.
     let sensor = Sensor::start(&config.kernel)?;
+    // Before the first thread, and before files are opened: what cannot be written without privileges is known now.
+    let shed = privileges::shed(config.seccomp)?;
     let host = crate::machine::host();
     let capture = capture.map(|path| begin_capture(path, &host)).transpose()?;
     let (store, rows) = Store::open_or_forget(config.state.as_deref());
     let metrics = Arc::new(Metrics::new());
-    let metrics_address = config.metrics.map(|address| http::start(address, Arc::clone(&metrics))).transpose()?;
+    let serving = listener.map(|listener| listener.answer(Arc::clone(&metrics))).transpose()?;
     let parts = Parts {
         sensor,
         core: Core::new(Settings {
@@ -58,7 +64,8 @@ fn stay(arguments: &ConfigArgs, capture: Option<&Path>, length: Option<Duration>
         rows,
         control: Control::start(&config.socket)?,
         metrics,
-        metrics_address,
+        serving,
+        shed,
         capture,
         config,
     };
@@ -88,8 +95,9 @@ fn introduce(parts: &Parts) {
     for hook in report.hooks.iter().filter(|hook| !hook.attached) {
         tracing::warn!(hook = hook.name, reason = hook.reason, misses = hook.covers, "a hook is not attached");
     }
-    if let Some(address) = parts.metrics_address {
-        tracing::info!("metrics are at http://{address}/metrics");
+    tracing::info!(kept = parts.shed.capabilities.join(" "), seccomp = parts.shed.filter, "privileges are given up");
+    if let Some(serving) = &parts.serving {
+        tracing::info!("metrics are at http://{}/metrics", serving.address);
     } else {
         tracing::info!("metrics are off");
     }

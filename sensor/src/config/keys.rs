@@ -94,6 +94,13 @@ pub const KEYS: &[Key] = &[
         "\"/run/sensor/sensor.sock\"",
         "where sensor tree, status, servers and baseline ask",
     ),
+    key(
+        "agent.seccomp",
+        Kind::OneOf(&["on", "log", "off"]),
+        "\"on\"",
+        "system calls that the agent has no use for once its hooks are attached: refused and counted, or let through and \
+         logged by the kernel, or not filtered; docs/privileges.md lists those that it uses",
+    ),
 ];
 
 impl Kind {

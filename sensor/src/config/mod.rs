@@ -45,10 +45,34 @@ pub struct Config {
     pub learning_hours: u32,
     /// `agent.socket`.
     pub socket: PathBuf,
+    /// `agent.seccomp`.
+    pub seccomp: Seccomp,
     /// Every key's value, written or default, to compare with.
     values: BTreeMap<&'static str, toml::Value>,
     /// Every exception as written, to compare with.
     exception_texts: Vec<String>,
+}
+
+/// What becomes of system calls that the agent has no use for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seccomp {
+    /// They are refused and counted.
+    On,
+    /// They are let through, and the kernel logs them.
+    Log,
+    /// There is no filter.
+    Off,
+}
+
+impl Seccomp {
+    /// As it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Log => "log",
+            Self::Off => "off",
+        }
+    }
 }
 
 impl Config {
@@ -98,6 +122,11 @@ impl Config {
             state: state(raw, "state.path"),
             learning_hours: raw.number("baseline.learning_hours") as u32,
             socket: PathBuf::from(raw.word("agent.socket")),
+            seccomp: match raw.word("agent.seccomp").as_str() {
+                "log" => Seccomp::Log,
+                "off" => Seccomp::Off,
+                _ => Seccomp::On,
+            },
             values: raw.values(),
             exception_texts: raw.exception_texts(),
             exceptions: raw.exceptions(),

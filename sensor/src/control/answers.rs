@@ -4,7 +4,9 @@ use super::{Command, servers, tree};
 use crate::container::Runtime;
 use crate::kernel::HookReport;
 use crate::metrics::Metrics;
+use crate::metrics::listener::Serving;
 use crate::pipeline::Core;
+use crate::privileges::Shed;
 use crate::tree::Node;
 use crate::watch::Noted;
 use sensor_common::record::Kind;
@@ -28,8 +30,10 @@ pub struct Facts<'a> {
     pub watched: usize,
     /// When the agent started, `CLOCK_BOOTTIME`.
     pub started_ns: u64,
-    /// Where metrics are.
-    pub metrics_address: Option<std::net::SocketAddr>,
+    /// Who tells the metrics to others.
+    pub serving: Option<&'a Serving>,
+    /// What the agent may still do.
+    pub shed: &'a Shed,
     /// What survives a restart.
     pub state: crate::store::Health,
     /// How each output is.
@@ -94,7 +98,10 @@ fn status(facts: &Facts<'_>) -> Value {
         "latest_alerts": latest(facts.core),
         "exceptions": exceptions(facts.core),
         "state": facts.state,
-        "metrics": facts.metrics_address.map(|address| format!("http://{address}/metrics")),
+        "metrics": facts.serving.map(|serving| format!("http://{}/metrics", serving.address)),
+        "metrics_ended": facts.serving.and_then(Serving::ended),
+        "privileges": facts.shed,
+        "refused_system_calls": facts.metrics.refused_calls_so_far(),
     })
 }
 

@@ -22,7 +22,10 @@ pub fn running(facts: &Facts<'_>) -> Value {
     let live = core.servers.iter().filter(|server| server.ended_boottime_ns.is_none());
     let servers: Vec<Value> = live.map(|server| one(server, facts)).collect();
     let in_lineage = core.tree.live_nodes().filter(|(_, node)| node.lineage != 0);
-    let members: Vec<u32> = in_lineage.map(|(_, node)| node.key.tgid).take(MAX_MEMBERS).collect();
+    // The sensor's own.
+    let own = facts.serving.map(|serving| serving.pid);
+    let members = in_lineage.map(|(_, node)| node.key.tgid).take(MAX_MEMBERS).chain(own);
+    let members: Vec<u32> = members.collect();
     json!({"servers": servers, MEMBERS: members})
 }
 
@@ -58,7 +61,7 @@ pub fn complete(mut answer: Value, proc_root: &Path) -> Value {
     let members = answer.as_object_mut().and_then(|answer| answer.remove(MEMBERS));
     let members = members.as_ref().and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let mut known: HashSet<u32> = members.iter().filter_map(Value::as_u64).map(|pid| pid as u32).collect();
-    // The sensor's own metrics.
+    // The sensor's own.
     known.insert(std::process::id());
     for server in answer["servers"].as_array_mut().into_iter().flatten() {
         let pid = server["pid"].as_u64().unwrap_or(0) as u32;

@@ -7,6 +7,7 @@ use super::offsets::Offsets;
 use super::report::{HookReport, HookState, ProgramStatistics};
 use super::tracepoint::{self, TraceFs};
 use super::{HookSet, Options, StartError};
+use crate::privileges::capabilities;
 use anyhow::{Context, Result, anyhow};
 use aya::maps::{Map, MapData, PerCpuArray};
 use aya::programs::{BtfTracePoint, FEntry, Program, ProgramError, TracePoint};
@@ -149,6 +150,10 @@ impl Programs {
         reason: String,
     ) -> Result<Chosen, StartError> {
         let _ = btf;
+        let missing = capabilities::missing_for_tracepoints();
+        if !missing.is_empty() {
+            return Err(StartError::Privilege { missing });
+        }
         let tracefs = TraceFs::open().context("tracefs, which has the ids of the tracepoints")?;
         for plan in TRACEPOINT.iter().filter(|plan| plan.attach == Attach::Tracepoint) {
             let result = self.attach_tracepoint(plan, &tracefs);

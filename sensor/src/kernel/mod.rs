@@ -3,6 +3,7 @@
 //! The only module that names aya, and the only one of the agent with `unsafe`. Comes in: options. Goes out: record
 //! bytes, in time order. It does not know what a record means.
 
+pub mod descriptors;
 mod fanotify;
 mod filter;
 mod hooks;
@@ -10,13 +11,14 @@ mod load;
 mod losses;
 pub mod memory;
 mod offsets;
+pub mod refused;
 mod report;
 mod ring;
 mod tracepoint;
 
 pub use hooks::Attach;
 pub use offsets::VMLINUX_BTF;
-pub use report::{HookReport, HookState, ProgramStatistics, missing_capabilities};
+pub use report::{HookReport, HookState, ProgramStatistics};
 pub use ring::Batch;
 
 use crate::event::Loss;
@@ -93,7 +95,7 @@ impl Sensor {
     ///
     /// Fails without privileges, without BTF, or if a hook without which the chosen set is of no use cannot be attached.
     pub fn start(options: &Options) -> Result<Self, StartError> {
-        let missing = missing_capabilities();
+        let missing = crate::privileges::capabilities::missing();
         if !missing.is_empty() {
             return Err(StartError::Privilege { missing });
         }

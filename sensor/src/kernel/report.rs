@@ -71,30 +71,3 @@ pub struct ProgramStatistics {
     /// Nanoseconds it took, while statistics were on.
     pub nanoseconds: u64,
 }
-
-/// Capabilities that the agent needs, and their bits (`include/uapi/linux/capability.h`).
-const CAP_DAC_READ_SEARCH: (&str, u32) = ("CAP_DAC_READ_SEARCH", 2);
-const CAP_SYS_PTRACE: (&str, u32) = ("CAP_SYS_PTRACE", 19);
-const CAP_SYS_ADMIN: (&str, u32) = ("CAP_SYS_ADMIN", 21);
-
-/// Which of the capabilities that are needed the process does not have in effect.
-///
-/// `CAP_SYS_ADMIN` for loading programs (it includes `CAP_BPF` and `CAP_PERFMON`), fanotify and tracefs;
-/// `CAP_SYS_PTRACE` and `CAP_DAC_READ_SEARCH` for other processes' entries in procfs.
-pub fn missing_capabilities() -> Vec<String> {
-    let effective = effective_capabilities();
-    [CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH]
-        .into_iter()
-        .filter(|(_, bit)| effective >> bit & 1 == 0)
-        .map(|(name, _)| name.to_owned())
-        .collect()
-}
-
-fn effective_capabilities() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
-        .unwrap_or(0)
-}

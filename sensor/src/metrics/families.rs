@@ -59,6 +59,7 @@ pub struct Families {
     pub reloads: Family<OfResult, Counter>,
     pub reload_successful: Gauge,
     pub reload_time: Time,
+    pub refused_calls: Counter,
 }
 
 impl Families {
@@ -220,6 +221,12 @@ impl Families {
                 "config_last_reload_success_timestamp",
                 "Unix time at which the configuration in force was read",
                 "Older than the last change that was rolled out.",
+            ),
+            refused_calls: of.plain(
+                ITSELF,
+                "refused_system_calls",
+                "System calls of the sensor that its own filter refused",
+                "Any: a library uses a call that the filter does not know; the log names it. Please report it.",
             ),
         }
     }

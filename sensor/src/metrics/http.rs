@@ -1,10 +1,11 @@
-//! The listener for `/metrics`, `/healthz` and `/readyz`, in a thread of its own.
+//! HTTP for `/metrics`, `/healthz` and `/readyz`, in the process that does nothing else.
 //!
-//! It only reads: a slow or hostile client costs it a connection of [`MAX_CONNECTIONS`], for [`MAX_TIME`] at most, and
-//! the agent nothing.
+//! What is to be said it asks the agent ([`super::door`]). A slow or hostile client costs it a connection of
+//! [`MAX_CONNECTIONS`], for [`MAX_TIME`] at most, and the agent nothing.
 
-use super::{Format, Metrics};
-use anyhow::{Context, Result, anyhow};
+use super::Format;
+use super::door::{Answer, HEAD, Head, Question};
+use anyhow::{Context, Result};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT, CONTENT_TYPE};
@@ -14,89 +15,125 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{Mutex, Semaphore, mpsc};
 
 /// Most connections at once; more wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 16;
+pub const MAX_CONNECTIONS: usize = 16;
 /// Longest time for a connection.
 const MAX_TIME: Duration = Duration::from_secs(10);
+/// Longest time that the agent is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// Begins to listen. Fails, and says what to do, if the address cannot be had.
-pub fn start(address: SocketAddr, metrics: Arc<Metrics>) -> Result<SocketAddr> {
-    let listener = TcpListener::bind(address).map_err(|error| {
-        anyhow!(
-            "metrics cannot listen on {address}: {error}; another program (or another sensor) may have it: choose another \
-             address with metrics.listen, or \"off\""
-        )
-    })?;
-    listener.set_nonblocking(true).context("preparing the metrics listener")?;
-    let address = listener.local_addr().context("the metrics listener's address")?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .context("starting the metrics listener")?;
-    std::thread::Builder::new()
-        .name("metrics".to_owned())
-        .spawn(move || runtime.block_on(serve(listener, metrics)))
-        .context("starting the metrics listener's thread")?;
-    Ok(address)
+/// The runtime; made before calls are filtered.
+pub fn runtime() -> Result<tokio::runtime::Runtime> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_io().enable_time().build().context("starting the metrics listener")
 }
 
-async fn serve(listener: TcpListener, metrics: Arc<Metrics>) {
-    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
-        return;
-    };
+/// Answers on `listener`, asking through `door`, until the agent ends. Neither socket may block.
+pub async fn serve(listener: TcpListener, door: UnixStream) -> Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener).context("the listening socket")?;
+    let door = tokio::net::UnixStream::from_std(door).context("the agent's socket")?;
+    let (from_agent, to_agent) = door.into_split();
+    let (sender, answers) = mpsc::channel(1);
+    let door = Arc::new(Mutex::new(Door { to_agent, answers, number: 0 }));
+    tokio::spawn(accept(listener, door));
+    // Always waited for, so that the agent's end is noticed at once.
+    hear(from_agent, sender).await.context("the agent has ended")
+}
+
+async fn accept(listener: tokio::net::TcpListener, door: Arc<Mutex<Door>>) {
     let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    loop {
-        let Ok(permit) = Arc::clone(&free).acquire_owned().await else {
-            return;
+    while let Ok(permit) = Arc::clone(&free).acquire_owned().await {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors, most likely.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            continue;
         };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                // Out of descriptors, most likely.
-                tracing::warn!(%error, "the metrics listener cannot accept");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                continue;
-            }
-        };
-        let metrics = Arc::clone(&metrics);
+        let door = Arc::clone(&door);
         tokio::spawn(async move {
             let service = service_fn(move |request| {
-                let answer = answer(&request, &metrics);
-                async move { Ok::<_, Infallible>(answer) }
+                let door = Arc::clone(&door);
+                async move { Ok::<_, Infallible>(answer(&request, &door).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(MAX_TIME / 2)
                 .max_buf_size(16 << 10)
                 .serve_connection(TokioIo::new(stream), service);
-            match tokio::time::timeout(MAX_TIME, connection).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::debug!(%error, "a metrics connection ended badly"),
-                Err(_) => tracing::debug!("a metrics connection took too long"),
-            }
+            // How a client ends its connection is its own business.
+            let _ = tokio::time::timeout(MAX_TIME, connection).await;
             drop(permit);
         });
     }
 }
 
-fn answer<B>(request: &Request<B>, metrics: &Metrics) -> Response<Full<Bytes>> {
+/// Hands on the agent's answers, until it ends.
+async fn hear(mut agent: OwnedReadHalf, answers: mpsc::Sender<(u32, Answer)>) -> std::io::Result<()> {
+    loop {
+        let mut head = [0; HEAD];
+        agent.read_exact(&mut head).await?;
+        let head = Head::parse(head)?;
+        let mut text = vec![0; head.length];
+        agent.read_exact(&mut text).await?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        if answers.send((head.number, Answer { good: head.good, text })).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Where questions go to, and answers come from; one question at a time.
+struct Door {
+    to_agent: OwnedWriteHalf,
+    answers: mpsc::Receiver<(u32, Answer)>,
+    /// Of the latest question.
+    number: u32,
+}
+
+impl Door {
+    /// Nothing if the agent has ended.
+    async fn ask(&mut self, question: Question) -> Option<Answer> {
+        self.number = self.number.wrapping_add(1);
+        self.to_agent.write_all(&question.encode(self.number)).await.ok()?;
+        loop {
+            let (number, answer) = self.answers.recv().await?;
+            // Else it is an earlier question's, which nobody waits for any more.
+            if number == self.number {
+                return Some(answer);
+            }
+        }
+    }
+}
+
+async fn answer<B>(request: &Request<B>, door: &Mutex<Door>) -> Response<Full<Bytes>> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n".to_owned());
     }
-    match request.uri().path() {
+    let (question, kind) = match request.uri().path() {
         "/metrics" => {
             let format = asked_for(request);
-            response(StatusCode::OK, format.content_type(), metrics.encode(format))
+            (Question::Metrics(format), format.content_type())
         }
-        "/healthz" => told(metrics.is_alive(), "alive", "the agent's loop has stopped"),
-        "/readyz" => told(metrics.is_ready(), "ready", "not ready"),
-        _ => response(StatusCode::NOT_FOUND, TEXT, "there are /metrics, /healthz and /readyz\n".to_owned()),
+        "/healthz" => (Question::Alive, TEXT),
+        "/readyz" => (Question::Ready, TEXT),
+        _ => {
+            let told = "there are /metrics, /healthz and /readyz\n".to_owned();
+            return response(StatusCode::NOT_FOUND, TEXT, told);
+        }
+    };
+    let asked = tokio::time::timeout(PATIENCE, async { door.lock().await.ask(question).await }).await;
+    match asked {
+        Ok(Some(answer)) if answer.good => response(StatusCode::OK, kind, answer.text),
+        Ok(Some(answer)) => response(StatusCode::SERVICE_UNAVAILABLE, TEXT, answer.text),
+        Ok(None) | Err(_) => response(StatusCode::SERVICE_UNAVAILABLE, TEXT, "the agent does not answer\n".to_owned()),
     }
 }
 
@@ -104,14 +141,6 @@ fn answer<B>(request: &Request<B>, metrics: &Metrics) -> Response<Full<Bytes>> {
 fn asked_for<B>(request: &Request<B>) -> Format {
     let accepted: Vec<&str> = request.headers().get_all(ACCEPT).iter().flat_map(|value| value.to_str()).collect();
     Format::of_accept(&accepted.join(","))
-}
-
-fn told(good: bool, yes: &str, no: &str) -> Response<Full<Bytes>> {
-    if good {
-        response(StatusCode::OK, TEXT, format!("{yes}\n"))
-    } else {
-        response(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{no}\n"))
-    }
 }
 
 fn response(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
@@ -127,14 +156,12 @@ pub fn is_taken(address: SocketAddr) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::event::Loss;
-    use sensor_common::losses::{LossReason, Ring};
-    use sensor_common::record::Kind;
     use std::io::{Read, Write};
 
-    fn get(address: SocketAddr, request: &str) -> String {
+    /// One request, and all of its answer.
+    pub fn get(address: SocketAddr, request: &str) -> String {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(format!("{request}\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
         let mut answer = String::new();
@@ -142,67 +169,51 @@ mod tests {
         answer
     }
 
-    #[test]
-    fn the_endpoints_answer() {
-        let metrics = Arc::new(Metrics::new());
-        let address = start("127.0.0.1:0".parse().unwrap(), Arc::clone(&metrics)).unwrap();
-        assert!(get(address, "GET /readyz HTTP/1.1").starts_with("HTTP/1.1 503"));
-        metrics.set_alive(crate::machine::boottime_ns());
-        metrics.set_ready(true);
-        metrics.event(Kind::Exec, crate::machine::boottime_ns());
-        metrics.lost(&Loss { ring: Ring::Process, reason: LossReason::RingFull, kind: Some(Kind::Fork), count: 7 });
-        metrics.ring(Ring::Process, 10, 4096);
-        assert!(get(address, "GET /readyz HTTP/1.1").starts_with("HTTP/1.1 200"));
-        assert!(get(address, "GET /healthz HTTP/1.1").starts_with("HTTP/1.1 200"));
-        assert!(get(address, "GET /other HTTP/1.1").starts_with("HTTP/1.1 404"));
-        assert!(get(address, "POST /metrics HTTP/1.1").starts_with("HTTP/1.1 405"));
-        metrics.set_alive(1);
-        for path in ["healthz", "readyz"] {
-            assert!(get(address, &format!("GET /{path} HTTP/1.1")).starts_with("HTTP/1.1 503"), "a stalled agent");
-        }
-        let text = get(address, "GET /metrics HTTP/1.1");
-        for line in [
-            "sensor_events_total{kind=\"exec\"} 1",
-            "sensor_lost_events_total{ring=\"process\",reason=\"ring_full\",kind=\"fork\"} 7",
-            "sensor_ring_bytes{ring=\"process\"} 10",
-            "sensor_ring_capacity_bytes{ring=\"process\"} 4096",
-            "sensor_processes 0",
-            "sensor_process_evictions_total 0",
-            "sensor_watched_directories 0",
-            "sensor_detection_latency_seconds_count 0",
-            "sensor_build_info{version=",
-            "process_cpu_seconds_total ",
-            "process_resident_memory_bytes ",
-        ] {
-            assert!(text.lines().any(|found| found.starts_with(line)), "{line} is not in\n{text}");
-        }
+    /// Serves in this process; `agent` answers.
+    pub fn serve_here(agent: impl Fn(Question) -> Answer + Send + 'static) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let (mut inside, outside) = UnixStream::pair().unwrap();
+        outside.set_nonblocking(true).unwrap();
+        std::thread::spawn(move || runtime().unwrap().block_on(serve(listener, outside)));
+        std::thread::spawn(move || {
+            while let Ok((question, number)) = Question::read(&mut inside) {
+                agent(question).write(number, &mut inside).unwrap();
+            }
+        });
+        address
     }
 
-    #[test]
-    fn the_format_is_the_one_that_is_asked_for() {
-        let address = start("127.0.0.1:0".parse().unwrap(), Arc::new(Metrics::new())).unwrap();
-        let classic = get(address, "GET /metrics HTTP/1.1");
-        assert!(classic.contains("content-type: text/plain; version=0.0.4"), "{classic}");
-        assert!(classic.contains("\n# TYPE sensor_events_total counter\n") && !classic.contains("# EOF"), "{classic}");
-        let open =
-            get(address, "GET /metrics HTTP/1.1\r\nAccept: text/plain;q=0.1\r\nAccept: application/openmetrics-text");
-        assert!(open.contains("content-type: application/openmetrics-text; version=1.0.0"), "{open}");
-        assert!(open.contains("\n# TYPE sensor_events counter\n") && open.ends_with("# EOF\n"), "{open}");
-        assert!(open.contains("\n# UNIT sensor_ring_bytes bytes\n"), "{open}");
+    fn yes(text: &str) -> Answer {
+        Answer { good: true, text: text.to_owned() }
     }
 
     #[test]
     fn a_silent_client_keeps_nobody_out() {
-        let metrics = Arc::new(Metrics::new());
-        let address = start("127.0.0.1:0".parse().unwrap(), metrics).unwrap();
+        let address = serve_here(|_| yes("here\n"));
         let _silent: Vec<TcpStream> = (0..8).map(|_| TcpStream::connect(address).unwrap()).collect();
         assert!(get(address, "GET /metrics HTTP/1.1").starts_with("HTTP/1.1 200"));
     }
 
     #[test]
-    fn a_taken_port_says_what_to_do() {
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        let error = start(taken.local_addr().unwrap(), Arc::new(Metrics::new())).unwrap_err().to_string();
-        assert!(error.contains("metrics.listen"), "{error}");
+    fn a_long_answer_comes_whole() {
+        let text = "a line of metrics\n".repeat(50_000);
+        let answer = yes(&text);
+        let address = serve_here(move |_| answer.clone());
+        assert!(get(address, "GET /metrics HTTP/1.1").ends_with(&text));
+    }
+
+    #[test]
+    fn an_answer_that_comes_too_late_is_nobody_elses() {
+        let slow = std::sync::atomic::AtomicBool::new(true);
+        let address = serve_here(move |question| {
+            if slow.swap(false, std::sync::atomic::Ordering::AcqRel) {
+                std::thread::sleep(PATIENCE + Duration::from_millis(500));
+            }
+            yes(if question == Question::Alive { "alive\n" } else { "metrics\n" })
+        });
+        assert!(get(address, "GET /metrics HTTP/1.1").contains("503 Service Unavailable"));
+        assert!(get(address, "GET /healthz HTTP/1.1").ends_with("\r\nalive\n"));
     }
 }

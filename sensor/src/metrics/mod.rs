@@ -5,11 +5,13 @@
 
 mod classic;
 mod described;
+pub mod door;
 mod encode;
 mod families;
 mod health;
 pub mod http;
 mod labels;
+pub mod listener;
 mod outputs;
 mod own;
 mod registrar;
@@ -174,6 +176,16 @@ impl Metrics {
                 self.families.begin_program(hook.name);
             }
         }
+    }
+
+    /// The sensor's own filter refused so many system calls.
+    pub fn refused_calls(&self, count: u32) {
+        self.families.refused_calls.inc_by(count.into());
+    }
+
+    /// How many that are so far.
+    pub fn refused_calls_so_far(&self) -> u64 {
+        self.families.refused_calls.get()
     }
 
     /// A reload was asked for: `success` or `failure`.

@@ -8,6 +8,7 @@
 
 mod alerts;
 mod config;
+mod privileges;
 mod schemas;
 mod table;
 
@@ -47,6 +48,7 @@ pub const DOCUMENTS: &[Document] = &[
     Document { path: "docs/alerts.md", part: Part::Region("connection"), make: alerts::connection },
     Document { path: "docs/alerts.md", part: Part::Region("incident"), make: alerts::incident },
     Document { path: "docs/alerts.md", part: Part::Region("event"), make: alerts::event },
+    Document { path: "docs/privileges.md", part: Part::Region("privileges"), make: privileges::privileges },
     Document { path: "docs/alert.schema.json", part: Part::Whole, make: alert_schema },
     Document { path: "docs/event.schema.json", part: Part::Whole, make: event_schema },
     Document { path: "deploy/config/sensor.toml", part: Part::Whole, make: default_config },

@@ -42,6 +42,7 @@ const EDGES: &[&str] = &[
     "store",
     "discover",
     "reference",
+    "privileges",
 ];
 
 /// What the core has no business with in the standard library and in others.

@@ -11,7 +11,7 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
-  add: [SYS_ADMIN, BPF, PERFMON, SYS_PTRACE, DAC_READ_SEARCH]
+  add: [SYS_ADMIN, BPF, PERFMON, SYS_PTRACE, DAC_READ_SEARCH, SETUID, SETGID]
 seccompProfile:
   {{- toYaml .Values.seccompProfile | nindent 2 }}
 appArmorProfile:

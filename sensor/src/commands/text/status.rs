@@ -141,7 +141,17 @@ impl Page {
 
     fn rest(&mut self, answer: &Value) {
         if let Some(address) = answer["metrics"].as_str() {
-            self.line("metrics", address);
+            match answer["metrics_ended"].as_str() {
+                None => self.line("metrics", address),
+                Some(why) => {
+                    let ended = format!("{} until the sensor is started again ({})", self.bad("ENDED"), printable(why));
+                    self.line("metrics", &ended);
+                }
+            }
+        }
+        if let Some(refused) = answer["refused_system_calls"].as_u64().filter(|refused| *refused > 0) {
+            let refused = self.bad(&format!("{refused} SYSTEM CALLS OF ITS OWN REFUSED"));
+            self.line("privileges", &format!("{refused}: please report what the log says"));
         }
         if let Some(trouble) = answer["state"]["trouble"].as_str() {
             let kept = if answer["state"]["path"].is_null() { "STATE IS NOT KEPT" } else { "trouble" };
