@@ -18,6 +18,7 @@ mod everyday;
 mod guest;
 mod kubernetes;
 mod manual;
+mod outputs;
 mod report;
 mod run;
 mod scenarios;
@@ -80,6 +81,8 @@ enum Command {
     Scenarios(scenarios::Options),
     /// Attack real servers on loopback, and use them, as root.
     Servers,
+    /// Stop and start real receivers of alerts while a real sensor alerts, as root.
+    Outputs(outputs::Options),
     /// Do an hour's worth of ordinary work on real servers, as root: no alert above info may come of it.
     Everyday(everyday::Options),
     /// What plays a server in the scenarios.
@@ -121,6 +124,7 @@ fn run(command: Command) -> Result<()> {
         Command::Tidy => tidy::run(),
         Command::Docs => docs::run(),
         Command::Servers => servers::run(),
+        Command::Outputs(options) => outputs::run(&options),
         Command::Everyday(options) => everyday::run(&options),
         Command::Scenarios(options) => scenarios::run(&options),
         Command::Actor { part, arguments } => scenarios::act(&part, &arguments),

@@ -33,6 +33,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "manual", run: manual::run },
     Stage { name: "kubernetes", run: kubernetes::everything },
     Stage { name: "demo", run: demo },
+    Stage { name: "outputs", run: outputs },
     Stage { name: "live scenarios", run: live },
     Stage { name: "real servers", run: servers },
     Stage { name: "stories", run: stories },
@@ -97,6 +98,10 @@ fn build_all() -> Result<Tally> {
 fn demo() -> Result<Tally> {
     demo::without_build()?;
     Ok(ONE)
+}
+
+fn outputs() -> Result<Tally> {
+    as_root(&["outputs", "--no-build"])
 }
 
 fn live() -> Result<Tally> {

@@ -24,6 +24,8 @@ pub enum Kind {
     OneOf(&'static [&'static str]),
     /// Any text that is not empty.
     Text,
+    /// A text, or none.
+    Optional,
     /// A list of texts.
     Texts,
     /// true or false.
@@ -47,7 +49,14 @@ impl Key {
 }
 
 const INCLUDE: Kind = Kind::OneOf(&["alerts", "events"]);
+const FACILITIES: Kind = Kind::OneOf(&[
+    "user", "daemon", "auth", "authpriv", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
+    "local7",
+]);
 const RING: Kind = Kind::Number(4096, 1 << 30);
+
+const CA: &str = "PEM file with the authorities that are trusted over TLS; \"\": those that the system trusts";
+const CERT: &str = "PEM file with our own certificate for TLS, if the server wants one";
 
 /// Every key outside `[[exception]]`.
 pub const KEYS: &[Key] = &[
@@ -68,6 +77,43 @@ pub const KEYS: &[Key] = &[
     key("output.file.max_bytes", Kind::Number(4096, 1 << 40), "104857600", "size at which a new file is begun"),
     key("output.file.keep", Kind::Number(0, 1000), "5", "how many older files are kept"),
     key("output.file.include", INCLUDE, "\"alerts\"", "alerts only, or every event too"),
+    key("output.syslog.enabled", Kind::Truth, "false", "send RFC 5424 messages to a syslog daemon"),
+    key(
+        "output.syslog.address",
+        Kind::Text,
+        "\"unix:/dev/log\"",
+        "where it listens: unix:/PATH, tcp://HOST:PORT or tls://HOST:PORT",
+    ),
+    key("output.syslog.facility", FACILITIES, "\"authpriv\"", "the facility of every message"),
+    key("output.syslog.ca_file", Kind::Optional, "\"\"", CA),
+    key("output.syslog.cert_file", Kind::Optional, "\"\"", CERT),
+    key("output.syslog.key_file", Kind::Optional, "\"\"", "the key of cert_file"),
+    key("output.syslog.include", INCLUDE, "\"alerts\"", "alerts only, or every event too"),
+    key("output.nats.enabled", Kind::Truth, "false", "publish to NATS JetStream"),
+    key(
+        "output.nats.url",
+        Kind::Text,
+        "\"nats://127.0.0.1:4222\"",
+        "the server: nats://HOST:PORT or tls://HOST:PORT; several of a cluster with commas between",
+    ),
+    key("output.nats.subject", Kind::Text, "\"sensor.alerts\"", "the subject of every message"),
+    key("output.nats.stream", Kind::Text, "\"SENSOR\"", "the stream that must take the subject"),
+    key("output.nats.create_stream", Kind::Truth, "false", "make the stream where it does not exist"),
+    key(
+        "output.nats.stream_max_bytes",
+        Kind::Number(1 << 20, 1 << 50),
+        "1073741824",
+        "what a stream that is made keeps; the oldest messages make room",
+    ),
+    key("output.nats.stream_max_hours", Kind::Number(1, 87600), "168", "how long it keeps a message"),
+    key("output.nats.credentials_file", Kind::Optional, "\"\"", "a .creds file"),
+    key("output.nats.token_file", Kind::Optional, "\"\"", "a file that holds a token"),
+    key("output.nats.user", Kind::Optional, "\"\"", "a user, whose password is in password_file"),
+    key("output.nats.password_file", Kind::Optional, "\"\"", "a file that holds the user's password"),
+    key("output.nats.ca_file", Kind::Optional, "\"\"", CA),
+    key("output.nats.cert_file", Kind::Optional, "\"\"", CERT),
+    key("output.nats.key_file", Kind::Optional, "\"\"", "the key of cert_file"),
+    key("output.nats.include", INCLUDE, "\"alerts\"", "alerts only, or every event too"),
     key(
         "spool.path",
         Kind::Text,
@@ -110,7 +156,7 @@ impl Kind {
             (Self::OneOf(words), toml::Value::String(word)) => words.contains(&word.as_str()),
             (Self::Text, toml::Value::String(text)) => !text.is_empty(),
             (Self::Texts, toml::Value::Array(list)) => list.iter().all(toml::Value::is_str),
-            (Self::Truth, toml::Value::Boolean(_)) => true,
+            (Self::Truth, toml::Value::Boolean(_)) | (Self::Optional, toml::Value::String(_)) => true,
             (Self::Number(least, most), toml::Value::Integer(number)) => {
                 u64::try_from(*number).is_ok_and(|number| (least..=most).contains(&number))
             }
@@ -124,6 +170,7 @@ impl fmt::Display for Kind {
         match self {
             Self::OneOf(words) => f.write_str(&words.join(", ")),
             Self::Text => f.write_str("a text"),
+            Self::Optional => f.write_str("a text, or \"\" for none"),
             Self::Texts => f.write_str("a list of texts"),
             Self::Truth => f.write_str("true, false"),
             Self::Number(least, most) => write!(f, "a whole number from {least} to {most}"),

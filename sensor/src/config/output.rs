@@ -1,5 +1,13 @@
 //! `[output.*]` and `[spool]`: where alerts go.
 
+mod nats;
+mod syslog;
+mod tls;
+
+pub use nats::{Credentials, Nats, Urls};
+pub use syslog::{Address, Syslog};
+pub use tls::Identity;
+
 use super::raw::Raw;
 use std::path::PathBuf;
 
@@ -10,6 +18,10 @@ pub struct Outputs {
     pub stdout: Stdout,
     /// `[output.file]`.
     pub file: File,
+    /// `[output.syslog]`.
+    pub syslog: Syslog,
+    /// `[output.nats]`.
+    pub nats: Nats,
     /// `[spool]`.
     pub spool: Spool,
 }
@@ -86,6 +98,8 @@ impl Outputs {
                 keep: raw.number("output.file.keep") as u32,
                 include: include(raw, "output.file.include"),
             },
+            syslog: Syslog::resolve(raw),
+            nats: Nats::resolve(raw),
             spool: Spool { path: directory(raw, "spool.path"), max_bytes: raw.number("spool.max_bytes") },
         }
     }

@@ -40,6 +40,7 @@ impl Deliverer {
             self.obey();
             let batch = self.lane.take();
             if batch.is_empty() {
+                self.sink.rest();
                 self.lane.wait(Instant::now() + IDLE);
                 continue;
             }

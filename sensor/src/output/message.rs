@@ -46,6 +46,10 @@ pub trait Sink: Send {
     /// Delivers messages in their order. `Ok` means that the receiver has all of them, as far as it can tell.
     fn deliver(&mut self, batch: &[Message]) -> Result<(), Undelivered>;
 
+    /// Nothing is left to deliver: called then, and every few seconds as long as it stays so. For what a receiver may want
+    /// meanwhile; must be quick while all is well.
+    fn rest(&mut self) {}
+
     /// Begins anew, where that has a meaning: files that were moved away, certificates that were renewed.
     fn reopen(&mut self) -> io::Result<()> {
         Ok(())

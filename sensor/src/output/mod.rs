@@ -14,8 +14,14 @@ mod keeper;
 mod lane;
 mod lines;
 mod message;
+#[cfg(feature = "nats")]
+mod nats;
 mod spool;
 mod stdout;
+#[cfg(feature = "syslog")]
+mod syslog;
+#[cfg(any(feature = "syslog", feature = "nats"))]
+mod tls;
 
 pub use event_json::event_json;
 pub use health::Health;
@@ -91,6 +97,16 @@ fn open(config: &Config, wanted: impl Fn(&str) -> bool) -> Result<Vec<Opened>> {
     if file.enabled && wanted("file") {
         let doing = || format!("opening output.file.path = {}", file.path.display());
         opened.push(Opened::lines("file", file::Rotated::open(file).with_context(doing)?, file.include));
+    }
+    #[cfg(feature = "syslog")]
+    if config.output.syslog.enabled && wanted("syslog") {
+        let syslog = &config.output.syslog;
+        opened.push(Opened::lines("syslog", syslog::Syslog::new(syslog).context("output.syslog")?, syslog.include));
+    }
+    #[cfg(feature = "nats")]
+    if config.output.nats.enabled && wanted("nats") {
+        let nats = &config.output.nats;
+        opened.push(Opened::lines("nats", nats::Nats::new(nats).context("output.nats")?, nats.include));
     }
     Ok(opened)
 }

@@ -115,6 +115,14 @@ pub const SERVERS: &[Need] = &[
     Need::program("zabbix-agent", "zabbix_agentd"),
 ];
 
+/// What outputs send to.
+pub const RECEIVERS: &[Need] = &[
+    Need::program("rsyslog", "rsyslogd"),
+    Need::package("rsyslog-gnutls"),
+    Need::program("nats-server", "nats-server"),
+    Need::program("openssl", "openssl"),
+];
+
 /// For the workloads that are benchmarked.
 pub const WORKLOADS: &[Need] = &[
     Need::program("nginx-light", "nginx"),
