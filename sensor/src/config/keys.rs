@@ -114,6 +114,33 @@ pub const KEYS: &[Key] = &[
     key("output.nats.cert_file", Kind::Optional, "\"\"", CERT),
     key("output.nats.key_file", Kind::Optional, "\"\"", "the key of cert_file"),
     key("output.nats.include", INCLUDE, "\"alerts\"", "alerts only, or every event too"),
+    key("output.webhook.enabled", Kind::Truth, "false", "send JSON lines to an HTTP server, by POST"),
+    key(
+        "output.webhook.url",
+        Kind::Optional,
+        "\"\"",
+        "where to: http:// or https://, without user and password; must be set if it is enabled",
+    ),
+    key(
+        "output.webhook.token_file",
+        Kind::Optional,
+        "\"\"",
+        "file with a bearer token, read anew for each request; \"\" for none",
+    ),
+    key(
+        "output.webhook.ca_file",
+        Kind::Optional,
+        "\"\"",
+        "PEM file with the certificates that the server's must come from; \"\" for those of Mozilla",
+    ),
+    key("output.webhook.batch_max", Kind::Number(1, 10_000), "256", "most lines of a request"),
+    key(
+        "output.webhook.timeout_seconds",
+        Kind::Number(1, 60),
+        "10",
+        "how long a request may take, connecting included",
+    ),
+    key("output.webhook.include", INCLUDE, "\"alerts\"", "alerts only, or every event too"),
     key(
         "spool.path",
         Kind::Text,

@@ -13,7 +13,9 @@ mod raw;
 pub use changes::Change;
 pub use exceptions::{EXCEPTION_KEYS, ExceptionKey};
 pub use keys::{KEYS, Key, Kind};
-pub use output::{Address, Credentials, File, Format, Identity, Include, Nats, Outputs, Spool, Stdout, Syslog, Urls};
+pub use output::{
+    Address, Credentials, File, Format, Identity, Include, Nats, Outputs, Spool, Stdout, Syslog, Urls, Webhook,
+};
 pub use raw::Problem;
 
 use crate::exception::Exception;

@@ -174,6 +174,17 @@ impl Raw {
         });
     }
 
+    /// The same for a key that may hold a secret, or that must be written and is not: the value is not shown.
+    pub fn refuse_unsaid(&mut self, name: &str, allowed: &str) {
+        let written = self.values.remove(name);
+        let (wrong, file, line) = match written {
+            Some(written) => ("cannot be used", written.file, written.line),
+            None => ("must be set", "configuration".to_owned(), None),
+        };
+        let (key, wrong, allowed) = (name.into(), wrong.into(), Some(allowed.into()));
+        self.problems.push(Problem { file, line, key, value: None, wrong, allowed });
+    }
+
     /// The value, if it is of the key's kind; else the default, and a problem.
     fn value(&mut self, name: &'static str) -> toml::Value {
         let Some(key) = KEYS.iter().find(|key| key.name == name) else {

@@ -108,3 +108,20 @@ fn state_is_a_database_of_its_own_or_off() {
         ]
     );
 }
+
+#[test]
+fn a_webhook_has_an_address_and_no_password_is_ever_said() {
+    let allowed = "http://HOST or https://HOST with a port and path, and no user or password";
+    let secret = "[output.webhook]\nenabled = true\nurl = \"https://me:secret@example.org/\"\n";
+    assert_eq!(
+        problems(secret, &[]),
+        [format!("sensor.toml:3: output.webhook.url: cannot be used; allowed: {allowed}")]
+    );
+    let without = "[output.webhook]\nenabled = true\n";
+    assert_eq!(problems(without, &[]), [format!("configuration: output.webhook.url: must be set; allowed: {allowed}")]);
+    let good =
+        "[output.webhook]\nenabled = true\nurl = \"https://example.org/x\"\ntoken_file = \"/etc/sensor/token\"\n";
+    let config = Config::parse("sensor.toml", good, &[]).unwrap();
+    assert_eq!(config.output.webhook.token_file.as_deref(), Some(Path::new("/etc/sensor/token")));
+    assert_eq!(config.output.webhook.ca_file, None);
+}

@@ -38,7 +38,7 @@ impl Deliverer {
     fn run(&mut self) {
         while !self.lane.is_over() {
             self.obey();
-            let batch = self.lane.take();
+            let batch = self.lane.take(self.sink.batch_max());
             if batch.is_empty() {
                 self.sink.rest();
                 self.lane.wait(Instant::now() + IDLE);

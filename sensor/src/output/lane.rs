@@ -21,8 +21,6 @@ const MAX_MESSAGES: usize = 65_536;
 const MAX_BYTES: usize = 64 << 20;
 /// So much of both is for alerts alone: a quarter.
 const FOR_ALERTS: usize = 4;
-/// Most messages of a batch.
-const BATCH: usize = 512;
 /// Most bytes of a batch, unless one message alone is larger.
 const BATCH_BYTES: usize = 1 << 20;
 /// How long an alert may wait in memory before it is written to the spool, while the output seems to work.
@@ -109,14 +107,14 @@ impl Lane {
         alert && self.spool.is_some()
     }
 
-    /// The next batch: from the spool as long as that holds something, else from memory. Empty if there is nothing.
+    /// The next batch of at most so many messages: from the spool as long as that holds something, else from memory. Empty if there is nothing.
     /// [`Self::settle`] must follow.
-    pub fn take(&self) -> Vec<Message> {
+    pub fn take(&self, most: usize) -> Vec<Message> {
         let mut spool = self.spool();
         if let Some(spool) = spool.as_mut()
             && !spool.is_empty()
         {
-            let found = spool.oldest(BATCH, BATCH_BYTES);
+            let found = spool.oldest(most, BATCH_BYTES);
             let mut memory = self.memory();
             let since = Instant::now();
             let waiting = |(number, message)| Waiting { message, came: 0, since, spooled: Some(number) };
@@ -125,7 +123,7 @@ impl Lane {
         }
         let mut memory = self.memory();
         let mut bytes = 0;
-        while memory.in_flight.len() < BATCH {
+        while memory.in_flight.len() < most {
             let Some(length) = memory.first().map(|first| first.message.text.len()) else { break };
             bytes += length;
             if bytes > BATCH_BYTES && !memory.in_flight.is_empty() {

@@ -50,6 +50,11 @@ pub trait Sink: Send {
     /// meanwhile; must be quick while all is well.
     fn rest(&mut self) {}
 
+    /// Most messages that it wants at once.
+    fn batch_max(&self) -> usize {
+        512
+    }
+
     /// Begins anew, where that has a meaning: files that were moved away, certificates that were renewed.
     fn reopen(&mut self) -> io::Result<()> {
         Ok(())

@@ -22,6 +22,8 @@ mod stdout;
 mod syslog;
 #[cfg(any(feature = "syslog", feature = "nats"))]
 mod tls;
+#[cfg(feature = "webhook")]
+mod webhook;
 
 pub use event_json::event_json;
 pub use health::Health;
@@ -107,6 +109,11 @@ fn open(config: &Config, wanted: impl Fn(&str) -> bool) -> Result<Vec<Opened>> {
     if config.output.nats.enabled && wanted("nats") {
         let nats = &config.output.nats;
         opened.push(Opened::lines("nats", nats::Nats::new(nats).context("output.nats")?, nats.include));
+    }
+    #[cfg(feature = "webhook")]
+    if config.output.webhook.enabled && wanted("webhook") {
+        let webhook = &config.output.webhook;
+        opened.push(Opened::lines("webhook", webhook::Webhook::new(webhook)?, webhook.include));
     }
     Ok(opened)
 }
