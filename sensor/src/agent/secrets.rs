@@ -6,7 +6,7 @@
 
 use crate::catalogue::Catalogue;
 use crate::kernel::Sensor;
-use crate::procfs::{Place, Root};
+use crate::procfs::{Place, Root, host_process};
 use rustix::fs::OFlags;
 use sensor_common::file::{FileKey, FileNote, notes};
 use std::collections::BTreeSet;
@@ -30,7 +30,7 @@ pub struct Secrets {
 impl Secrets {
     /// Notes the programs of servers that are installed here, whether they run or not.
     pub fn note_programs(sensor: &mut Sensor, catalogue: &Catalogue) {
-        let Ok(root) = Root::of(Path::new("/proc"), std::process::id()) else { return };
+        let Ok(root) = Root::of(Path::new("/proc"), host_process(Path::new("/proc"))) else { return };
         let patterns = catalogue.servers().flat_map(|kind| &kind.program.exe).map(|pattern| pattern.text.as_str());
         for pattern in patterns.filter(|text| text.starts_with('/') && !text.contains("**") && !text.contains('{')) {
             for path in root.matches(Path::new(pattern)) {
@@ -56,14 +56,14 @@ impl Secrets {
     pub fn look_up(&mut self, sensor: &mut Sensor, catalogue: &Catalogue, pids: impl Iterator<Item = u32>) {
         let begun = Instant::now();
         self.looked = Some(begun);
-        let own = std::process::id();
+        let host = host_process(Path::new("/proc"));
         let mut seen = BTreeSet::new();
         let mut patterns: Vec<PathBuf> = Vec::new();
         for place in catalogue.secrets() {
             // What is meant at any depth cannot be looked up.
             patterns.extend((!place.pattern.text.contains("**")).then(|| PathBuf::from(&place.pattern.text)));
         }
-        for pid in std::iter::once(own).chain(pids) {
+        for pid in std::iter::once(host).chain(pids) {
             let namespace = std::fs::read_link(format!("/proc/{pid}/ns/mnt"));
             let root = std::fs::read_link(format!("/proc/{pid}/root"));
             let (Ok(namespace), Ok(root)) = (namespace, root) else { continue };

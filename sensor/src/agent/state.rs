@@ -5,7 +5,7 @@
 
 use crate::event::{Body, Memory, Remembered};
 use crate::ledger::Entry;
-use crate::procfs::Root;
+use crate::procfs::{Root, host_process};
 use crate::store::{Row, RowKind, Store};
 use rustix::fs::OFlags;
 use std::ffi::OsStr;
@@ -26,7 +26,8 @@ pub fn keep(store: &Store, kind: Memory, key: String, value: Option<String>) {
 
 /// What was kept, as bodies of events. Rows that do not hold any more are removed.
 pub fn restore(store: &Store, rows: Vec<Row>, boot_unix_s: u64) -> Vec<Body> {
-    let root = Root::of(Path::new("/proc"), std::process::id()).ok();
+    let proc_root = Path::new("/proc");
+    let root = Root::of(proc_root, host_process(proc_root)).ok();
     let mut bodies = Vec::with_capacity(rows.len());
     for row in rows {
         let Row { kind, key, value } = row;

@@ -4,7 +4,7 @@ use super::digest::{Algorithm, Digest, compare, hex};
 use super::inspect::Question;
 use super::overlay;
 use super::owners::{Owned, Owners};
-use crate::procfs::{Place, Root, kernel_device};
+use crate::procfs::{Place, Root, host_process, kernel_device};
 use crate::provenance::{Content, Package, Provenance};
 use bstr::ByteSlice;
 use rustix::fd::{AsRawFd, OwnedFd};
@@ -62,7 +62,7 @@ impl Facts {
 
     /// The root of the first process; where that may not be looked at, the sensor's own.
     fn host(&self) -> rustix::io::Result<Root> {
-        Root::of(&self.proc_root, 1).or_else(|_| Root::of(&self.proc_root, std::process::id()))
+        Root::of(&self.proc_root, host_process(&self.proc_root))
     }
 
     fn below(&mut self, root: &Root, pid: u32, path: &Path, question: &Question, asked: Instant) -> Provenance {

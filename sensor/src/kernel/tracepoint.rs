@@ -1,7 +1,8 @@
-//! Attaching a program to a classic tracepoint without tracefs being mounted.
+//! Attaching a program to a classic tracepoint, whether tracefs is mounted or not.
 //!
-//! The tracepoint's id stands in tracefs only. Instead of mounting it somewhere, it is opened as a detached mount
-//! (`fsopen(2)`, since 5.2), which no other process sees and which ends with the descriptor.
+//! The tracepoint's id stands in tracefs only. Where it is mounted, as systemd does, that is read, and no system call that
+//! mounts is needed. Elsewhere it is opened as a detached mount (`fsopen(2)`, since 5.2), which no other process sees and
+//! which ends with the descriptor.
 
 use anyhow::{Context, Result, bail};
 use rustix::fd::{AsFd, FromRawFd, OwnedFd};
@@ -9,12 +10,28 @@ use rustix::fs::{Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
-/// A tracefs that only this process sees.
+/// Where distributions mount it.
+const MOUNTED: &str = "/sys/kernel/tracing";
+/// `TRACEFS_MAGIC` (`include/uapi/linux/magic.h`).
+const MAGIC: i64 = 0x7472_6163;
+
+/// A tracefs: the one that is mounted, or one that only this process sees.
 pub struct TraceFs(OwnedFd);
 
 impl TraceFs {
-    /// Opens it; needs `CAP_SYS_ADMIN`, and a kernel that is not locked down for confidentiality.
+    /// Opens it. Where none is mounted that needs `CAP_SYS_ADMIN`, and a kernel that is not locked down for confidentiality.
     pub fn open() -> Result<Self> {
+        Self::mounted().map_or_else(Self::detached, Ok)
+    }
+
+    /// The mounted one, if there is one.
+    fn mounted() -> Option<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(MOUNTED, flags, Mode::empty()).ok()?;
+        (rustix::fs::fstatfs(&directory).ok()?.f_type == MAGIC).then_some(Self(directory))
+    }
+
+    fn detached() -> Result<Self> {
         let context = rustix::mount::fsopen("tracefs", FsOpenFlags::FSOPEN_CLOEXEC).context("fsopen tracefs")?;
         rustix::mount::fsconfig_create(context.as_fd()).context("fsconfig tracefs")?;
         let mount = rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())

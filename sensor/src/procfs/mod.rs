@@ -21,7 +21,7 @@ pub use listeners::{Bound, Listening};
 pub use mounts::{Mount, Mounts, kernel_device, parse_mountinfo};
 pub use parse::{Stat, Status, parse_stat, parse_status};
 pub use process::namespace;
-pub use root::{Place, Root, is_glob};
+pub use root::{Place, Root, host_process, is_glob};
 pub use sockets::{Listener, NetTables, UdpSocket};
 
 use crate::event::{Body, Event, File, Net};

@@ -16,6 +16,12 @@ const MAX_MATCHES: usize = 256;
 /// Most names of a directory that are looked at.
 const MAX_NAMES: usize = 65_536;
 
+/// The process whose root is the host's: the first one; where that may not be looked at, the sensor itself, which may be
+/// in a mount namespace of its own (a service with a private `/tmp`, a container).
+pub fn host_process(proc_root: &Path) -> u32 {
+    if Root::of(proc_root, 1).is_ok() { 1 } else { std::process::id() }
+}
+
 /// The root directory of a process.
 pub struct Root {
     root: OwnedFd,
