@@ -40,6 +40,7 @@ pub mod privileges;
 pub mod procfs;
 pub mod shutdown;
 pub mod store;
+pub mod supervisor;
 pub mod terminal;
 pub mod users;
 pub mod watch;

@@ -29,6 +29,7 @@ use crate::privileges::Shed;
 use crate::procfs::Procfs;
 use crate::shutdown::Signals;
 use crate::store::{Row, Store};
+use crate::supervisor::Supervisor;
 use anyhow::{Context, Result};
 use containers::Whereabouts;
 use secrets::Secrets;
@@ -78,6 +79,7 @@ pub struct Agent {
     started_ns: u64,
     gauged: Option<Instant>,
     gave_back: Instant,
+    supervisor: Supervisor,
 }
 
 /// What the agent is made of.
@@ -133,6 +135,7 @@ impl Agent {
             started_ns: boottime_ns(),
             gauged: None,
             gave_back: Instant::now(),
+            supervisor: Supervisor::of_environment(),
         };
         Secrets::note_programs(&mut agent.sensor, agent.core.catalogue());
         agent.remember(rows);
@@ -146,6 +149,7 @@ impl Agent {
         }
         agent.metrics.set_alive(boottime_ns());
         agent.metrics.set_ready(true);
+        agent.supervisor.ready(&agent.status());
         Ok(agent)
     }
 
@@ -204,6 +208,7 @@ impl Agent {
         self.metrics.set_alive(boottime_ns());
         if self.gauged.is_none_or(|gauged| gauged.elapsed() >= GAUGES) {
             self.gauged = Some(Instant::now());
+            self.supervisor.alive();
             if self.secrets.due() {
                 self.look_up_secrets();
             }
@@ -222,6 +227,7 @@ impl Agent {
 
     /// Takes in what is left, decides what still waits, and closes the capture.
     fn end(&mut self) -> Result<()> {
+        self.supervisor.stopping();
         self.turn(Duration::ZERO)?;
         let later = boottime_ns() + crate::detect::LONGEST_WAIT_NS;
         self.waiting.push_back(encode(&own_event(later, Body::Tick, ProcessKey::NONE)));

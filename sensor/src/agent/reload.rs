@@ -7,8 +7,20 @@ use crate::config::Config;
 use std::sync::Arc;
 
 impl Agent {
-    /// Takes over what `load` gives, if it gives something.
+    /// Takes over what `load` gives, if it gives something. The service manager knows when that begins and ends.
     pub(super) fn reload(&mut self, load: &dyn Fn() -> Option<Config>) {
+        self.supervisor.reloading();
+        self.replace(load);
+        self.supervisor.ready(&self.status());
+    }
+
+    /// What is watched, in one line for people.
+    pub(super) fn status(&self) -> String {
+        let (set, servers) = (self.sensor.report().set, self.core.servers.iter().count());
+        format!("Watching {} processes, {servers} of them servers; {set} hooks", self.core.tree.len())
+    }
+
+    fn replace(&mut self, load: &dyn Fn() -> Option<Config>) {
         let Some(new) = load() else {
             return self.metrics.reloaded("failure");
         };
