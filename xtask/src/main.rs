@@ -11,6 +11,7 @@ mod command;
 mod containers;
 mod daemons;
 mod demo;
+mod dist;
 mod docs;
 mod ear;
 mod ebpf;
@@ -19,6 +20,7 @@ mod guest;
 mod kubernetes;
 mod manual;
 mod outputs;
+mod package;
 mod report;
 mod run;
 mod scenarios;
@@ -85,6 +87,10 @@ enum Command {
     Outputs(outputs::Options),
     /// Do an hour's worth of ordinary work on real servers, as root: no alert above info may come of it.
     Everyday(everyday::Options),
+    /// What is handed out: the finished binary, a Debian package, and their digests, in target/dist.
+    Dist,
+    /// Install, use, upgrade and remove the Debian package in a virtual machine with systemd.
+    Package(package::Options),
     /// What plays a server in the scenarios.
     #[command(hide = true)]
     Actor {
@@ -132,6 +138,8 @@ fn run(command: Command) -> Result<()> {
         Command::Kubernetes(options) => kubernetes::run(&options),
         Command::Containers(options) => containers::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Dist => dist::run(),
+        Command::Package(options) => package::run(&options),
         Command::Guest(options) => guest::run(&options),
         Command::DemoServer => demo::serve(),
     }

@@ -30,6 +30,11 @@ pub fn sensor() -> PathBuf {
     target().join("release/sensor")
 }
 
+/// What is handed out.
+pub fn dist() -> PathBuf {
+    target().join("dist")
+}
+
 /// Kernels, packages lists, initramfs images and logs of the virtual machines.
 pub fn vm() -> PathBuf {
     target().join("vm")

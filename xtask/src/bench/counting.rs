@@ -5,7 +5,7 @@ use crate::report::Message;
 use crate::setup::packages;
 use crate::vm::initramfs::{self, Extra};
 use crate::vm::kernels;
-use crate::vm::machine::{self, Mode};
+use crate::vm::machine::{self, Mode, Root};
 use crate::workspace;
 use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
@@ -27,7 +27,7 @@ pub fn run<T: DeserializeOwned>(name: &str, script: &str, extra: &Extra) -> Resu
     println!("Counting instructions on {} ...", kernel.release);
     let mut samples = Vec::new();
     let mut problems = Vec::new();
-    machine::run(kernel, &image, name, mode, &mut |message| match message {
+    machine::run(kernel, Root::Memory(&image), name, mode, &mut |message| match message {
         Message::Sample(value) => match serde_json::from_value(value) {
             Ok(sample) => samples.push(sample),
             Err(error) => problems.push(error.to_string()),

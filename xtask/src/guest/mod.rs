@@ -1,6 +1,7 @@
 //! What runs inside a virtual machine, as root, with the console as its only way out ([`crate::report::Message`]).
 
 mod matrix;
+mod package;
 mod verifier;
 
 use crate::bench;
@@ -43,6 +44,8 @@ enum Task {
     BenchLoad(bench::load::Options),
     /// A server that does something that is told.
     BenchAttack(bench::agent::AttackOptions),
+    /// Tries out the Debian package.
+    Package,
     /// Counts the instructions that the verifier looks at while `sensor check` runs.
     Verifier {
         /// With this hook set.
@@ -57,6 +60,7 @@ pub fn run(options: &Options) -> Result<()> {
         Task::Matrix { hooks, only } => matrix::run(*hooks, only),
         Task::Containers(options) => containers::guest(options)?,
         Task::Bench { hooks } => bench::guest(*hooks)?,
+        Task::Package => package::run()?,
         Task::Workloads => bench::workloads::guest(),
         Task::BenchLoop(options) => return bench::loops::run(options),
         Task::BenchLoad(options) => return bench::load::run(options),

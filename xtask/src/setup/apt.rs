@@ -38,6 +38,11 @@ impl Apt {
         self.directory.join("apt.conf")
     }
 
+    /// Its sources.
+    pub fn sources_file(&self) -> PathBuf {
+        self.directory.join("sources.list")
+    }
+
     fn configuration(&self) -> String {
         let directory = self.directory.display();
         format!(

@@ -7,6 +7,7 @@ pub mod apt;
 pub mod compiler;
 pub mod kubernetes;
 mod linker;
+pub mod packager;
 pub mod packages;
 
 use crate::command;
@@ -34,6 +35,8 @@ pub enum Part {
     Servers,
     /// Helm, kubectl and schemas.
     Kubernetes,
+    /// What building a package takes, and trying it out in a virtual machine with systemd.
+    Package,
 }
 
 /// Both tools that make the eBPF object.
@@ -63,6 +66,11 @@ pub fn run(options: &Options) -> Result<()> {
     if wanted(Part::Kubernetes) {
         kubernetes::find_or_install()?;
         println!("Kubernetes: ready");
+    }
+    if wanted(Part::Package) {
+        println!("cargo-deb:     {}", packager::find_or_install()?.display());
+        packages::ensure("trying out the package", packages::PACKAGE)?;
+        println!("packages: ready");
     }
     Ok(())
 }

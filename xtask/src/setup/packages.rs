@@ -67,6 +67,17 @@ pub const CONTAINERS: &[Need] = &[
     Need::program("libfcgi-bin", "cgi-fcgi"),
 ];
 
+/// For building a package: its dependencies are worked out, and its program is stripped.
+pub const DIST: &[Need] =
+    &[Need::program("dpkg-dev", "dpkg-shlibdeps"), Need::program("binutils", "strip"), Need::program("xz-utils", "xz")];
+
+/// For trying it out.
+pub const PACKAGE: &[Need] = &[
+    Need::program("lintian", "lintian"),
+    Need::program("mmdebstrap", "mmdebstrap"),
+    Need::program("e2fsprogs", "mke2fs"),
+];
+
 /// For the tests against real servers.
 pub const SERVERS: &[Need] = &[
     Need::program("curl", "curl"),

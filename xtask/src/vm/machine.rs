@@ -21,6 +21,21 @@ pub struct Mode {
     pub limit: Duration,
 }
 
+/// What a machine's root file system is.
+#[derive(Clone, Copy, Debug)]
+pub enum Root<'a> {
+    /// An initramfs.
+    Memory(&'a Path),
+    /// An ext4 image, to which changes are made for this run only. There is no initramfs: Debian's cloud kernels have ext4
+    /// and NVMe built in.
+    Disk {
+        /// `/dev/nvme0n1`, mounted at `/`.
+        root: &'a Path,
+        /// `/dev/nvme1n1`, not mounted.
+        more: &'a Path,
+    },
+}
+
 /// Where a machine's console is kept.
 pub fn log_path(name: &str) -> PathBuf {
     workspace::vm().join(format!("{name}.log"))
@@ -29,8 +44,8 @@ pub fn log_path(name: &str) -> PathBuf {
 /// Boots, hands each message to `sink` as it comes, returns when the machine is off.
 ///
 /// Fails if it went off without [`Message::Done`] or was ended at its limit.
-pub fn run(kernel: &Kernel, image: &Path, name: &str, mode: Mode, sink: &mut dyn FnMut(Message)) -> Result<()> {
-    let mut child = qemu(kernel, image, mode)
+pub fn run(kernel: &Kernel, root: Root<'_>, name: &str, mode: Mode, sink: &mut dyn FnMut(Message)) -> Result<()> {
+    let mut child = qemu(kernel, root, mode)
         .args(["-display", "none", "-monitor", "none", "-serial", "stdio"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -44,12 +59,12 @@ pub fn run(kernel: &Kernel, image: &Path, name: &str, mode: Mode, sink: &mut dyn
 }
 
 /// Boots with the console on this terminal.
-pub fn interactive(kernel: &Kernel, image: &Path) -> Result<()> {
+pub fn interactive(kernel: &Kernel, root: Root<'_>) -> Result<()> {
     let mode = Mode { processors: 2, count_instructions: false, limit: Duration::MAX };
-    command::run(qemu(kernel, image, mode).arg("-nographic"))
+    command::run(qemu(kernel, root, mode).arg("-nographic"))
 }
 
-fn qemu(kernel: &Kernel, image: &Path, mode: Mode) -> Command {
+fn qemu(kernel: &Kernel, root: Root<'_>, mode: Mode) -> Command {
     let mut qemu = command::command("qemu-system-x86_64");
     if mode.count_instructions {
         qemu.args(["-accel", "tcg", "-icount", "shift=0,sleep=off"]);
@@ -61,14 +76,29 @@ fn qemu(kernel: &Kernel, image: &Path, mode: Mode) -> Command {
     qemu.args(["-cpu", "max", "-m", "1536", "-no-reboot", "-nic", "none"])
         .args(["-smp", &mode.processors.to_string()])
         .arg("-kernel")
-        .arg(kernel.image())
-        .arg("-initrd")
-        .arg(image)
-        // A kernel that hangs says where, and ends the machine. Not before two minutes: a host that is busy, or stopped
-        // for a while, must not pass for a kernel that hangs; nor for one whose timer does not tick, which 6.1 looks for in
-        // the first milliseconds.
-        .args(["-append", "console=ttyS0 quiet panic=-1 softlockup_panic=1 watchdog_thresh=60 no_timer_check"]);
+        .arg(kernel.image());
+    // A kernel that hangs says where, and ends the machine. Not before two minutes: a host that is busy, or stopped
+    // for a while, must not pass for a kernel that hangs; nor for one whose timer does not tick, which 6.1 looks for in
+    // the first milliseconds.
+    let mut append = String::from("console=ttyS0 quiet panic=-1 softlockup_panic=1 watchdog_thresh=60 no_timer_check");
+    match root {
+        Root::Memory(image) => {
+            qemu.arg("-initrd").arg(image);
+        }
+        Root::Disk { root, more } => {
+            disk(&mut qemu, root, "root", "snapshot=on");
+            disk(&mut qemu, more, "more", "readonly=on");
+            // The console is for messages: nobody logs in there.
+            append.push_str(" root=/dev/nvme0n1 rw systemd.getty_auto=no");
+        }
+    }
+    qemu.args(["-append", &append]);
     qemu
+}
+
+fn disk(qemu: &mut Command, image: &Path, name: &str, how: &str) {
+    let drive = format!("file={},if=none,id={name},format=raw,{how}", image.display());
+    qemu.args(["-drive", &drive, "-device", &format!("nvme,drive={name},serial={name}")]);
 }
 
 /// Reads the console until it closes, the guest is done, or the limit is reached.

@@ -2,7 +2,7 @@
 
 use super::initramfs;
 use super::kernels::Kernel;
-use super::machine::{self, Mode};
+use super::machine::{self, Mode, Root};
 use crate::report::{Check, Message, Outcome};
 use crate::workspace;
 use anyhow::Result;
@@ -82,7 +82,7 @@ fn machine(kernel: &Kernel, job: &Job<'_>, sink: &mut dyn FnMut(Message)) -> Res
     let image = workspace::vm().join(format!("{name}.cpio"));
     initramfs::write(&image, kernel, job.script, job.extra)?;
     let mode = Mode { processors: 2, count_instructions: false, limit: LIMIT };
-    machine::run(kernel, &image, &name, mode, sink)
+    machine::run(kernel, Root::Memory(&image), &name, mode, sink)
 }
 
 impl Boot {

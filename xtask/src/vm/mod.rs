@@ -116,5 +116,5 @@ fn shell(options: &Options) -> Result<()> {
     }
     let image = workspace::vm().join("shell.cpio");
     initramfs::write(&image, kernel, initramfs::SHELL, &initramfs::Extra::default())?;
-    machine::interactive(kernel, &image)
+    machine::interactive(kernel, machine::Root::Memory(&image))
 }
