@@ -55,6 +55,11 @@ impl Agent {
         self.child.id()
     }
 
+    /// Where it answers `/metrics`.
+    pub const fn metrics_address(&self) -> SocketAddr {
+        self.metrics
+    }
+
     /// What it writes to standard output, if that was asked to be a pipe; once.
     pub fn take_output(&mut self) -> Option<std::process::ChildStdout> {
         self.child.stdout.take()

@@ -21,6 +21,7 @@ mod kubernetes;
 mod manual;
 mod outputs;
 mod package;
+mod prometheus;
 mod report;
 mod run;
 mod scenarios;
@@ -85,6 +86,8 @@ enum Command {
     Servers,
     /// Stop and start real receivers of alerts while a real sensor alerts, as root.
     Outputs(outputs::Options),
+    /// Have a real Prometheus scrape the sensor for a minute, as root; check rules and dashboard.
+    Prometheus,
     /// Do an hour's worth of ordinary work on real servers, as root: no alert above info may come of it.
     Everyday(everyday::Options),
     /// What is handed out: the finished binary, a Debian package, and their digests, in target/dist.
@@ -131,6 +134,7 @@ fn run(command: Command) -> Result<()> {
         Command::Docs => docs::run(),
         Command::Servers => servers::run(),
         Command::Outputs(options) => outputs::run(&options),
+        Command::Prometheus => prometheus::run(),
         Command::Everyday(options) => everyday::run(&options),
         Command::Scenarios(options) => scenarios::run(&options),
         Command::Actor { part, arguments } => scenarios::act(&part, &arguments),

@@ -34,6 +34,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "kubernetes", run: kubernetes::everything },
     Stage { name: "demo", run: demo },
     Stage { name: "outputs", run: outputs },
+    Stage { name: "prometheus", run: prometheus },
     Stage { name: "live scenarios", run: live },
     Stage { name: "real servers", run: servers },
     Stage { name: "stories", run: stories },
@@ -102,6 +103,10 @@ fn demo() -> Result<Tally> {
 
 fn outputs() -> Result<Tally> {
     as_root(&["outputs", "--no-build"])
+}
+
+fn prometheus() -> Result<Tally> {
+    as_root(&["prometheus"])
 }
 
 fn live() -> Result<Tally> {

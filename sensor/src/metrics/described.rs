@@ -35,6 +35,7 @@ pub fn described() -> Vec<Described> {
     }
     for output in outputs() {
         metrics.outputs().begin(output, true);
+        metrics.outputs().spool_capacity(output, 0);
     }
     let mut all = families(&metrics.encode(Format::OpenMetrics));
     for family in &mut all {

@@ -14,6 +14,7 @@ mod labels;
 pub mod listener;
 mod outputs;
 mod own;
+mod reference;
 mod registrar;
 
 use crate::alert::Alert;
@@ -33,6 +34,7 @@ use prometheus_client::metrics::counter::{Atomic, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+pub use reference::reference;
 use registrar::{Note, Registrar};
 use sensor_common::losses::Ring;
 use sensor_common::record::Kind;

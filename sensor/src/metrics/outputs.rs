@@ -58,6 +58,7 @@ pub struct Outputs {
     queue: Family<OfOutput, Gauge>,
     spooled: Family<OfOutput, Gauge>,
     spool_bytes: Family<OfOutput, Gauge>,
+    spool_capacity: Family<OfOutput, Gauge>,
     spool_failures: Family<OfOutput, Counter>,
 }
 
@@ -106,6 +107,12 @@ impl Outputs {
                 "Size of the alerts that wait on disk for an output",
                 "Near `spool.max_bytes`: the oldest alerts are dropped soon.",
             ),
+            spool_capacity: of.bytes(
+                section,
+                "output_spool_capacity",
+                "Most bytes of alerts that may wait on disk for an output",
+                "`spool.max_bytes` sets it.",
+            ),
             spool_failures: of.plain(
                 section,
                 "output_spool_failures",
@@ -147,7 +154,7 @@ impl Outputs {
     /// An output is no more: what it is now is not said any more, what it did is.
     pub fn end(&self, output: &'static str) {
         let of = OfOutput { output };
-        for gauge in [&self.up, &self.queue, &self.spooled, &self.spool_bytes] {
+        for gauge in [&self.up, &self.queue, &self.spooled, &self.spool_bytes, &self.spool_capacity] {
             gauge.remove(&of);
         }
     }
@@ -183,6 +190,11 @@ impl Outputs {
     pub fn spool(&self, output: &'static str, alerts: u64, bytes: u64) {
         set(&self.spooled, &OfOutput { output }, usize::try_from(alerts).unwrap_or(usize::MAX));
         set(&self.spool_bytes, &OfOutput { output }, usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
+
+    /// How much may wait there.
+    pub fn spool_capacity(&self, output: &'static str, bytes: u64) {
+        set(&self.spool_capacity, &OfOutput { output }, usize::try_from(bytes).unwrap_or(usize::MAX));
     }
 
     /// A spool could not be written or read, or was damaged.

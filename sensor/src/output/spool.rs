@@ -59,6 +59,7 @@ struct Open {
 impl Spool {
     /// The spool of an output. A file that an earlier sensor left is opened when it is first asked whether it is empty.
     pub fn new(name: &'static str, directory: &Path, max_bytes: u64, metrics: &Arc<Metrics>) -> Self {
+        metrics.outputs().spool_capacity(name, max_bytes);
         let path = directory.join(format!("{name}.db"));
         Self {
             name,

@@ -41,6 +41,7 @@ pub enum Part {
 /// Everything that is made.
 pub const DOCUMENTS: &[Document] = &[
     Document { path: "docs/config.md", part: Part::Whole, make: config },
+    Document { path: "docs/metrics.md", part: Part::Whole, make: crate::metrics::reference },
     Document { path: "docs/alerts.md", part: Part::Region("found"), make: alerts::found },
     Document { path: "docs/alerts.md", part: Part::Region("who"), make: alerts::who },
     Document { path: "docs/alerts.md", part: Part::Region("container"), make: alerts::container },

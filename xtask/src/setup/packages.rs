@@ -151,6 +151,9 @@ pub const WORKLOADS: &[Need] = &[
 pub const PEERS: &[Need] =
     &[Need::program("auditd", "auditd"), Need::program("bpftrace", "bpftrace"), Need::program("util-linux", "unshare")];
 
+/// What scrapes the sensor; promtool comes with it.
+pub const PROMETHEUS: &[Need] = &[Need::program("prometheus", "prometheus"), Need::program("curl", "curl")];
+
 /// Installs what of `needs` is not met; `purpose` ends the sentence that says so.
 pub fn ensure(purpose: &str, needs: &[Need]) -> Result<()> {
     let missing: Vec<&str> = needs.iter().filter(|need| !need.is_met()).map(|need| need.package).collect();
