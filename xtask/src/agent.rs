@@ -5,7 +5,7 @@ use crate::command;
 use crate::daemons::host;
 use anyhow::{Context, Result, bail};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ const READY_LIMIT: Duration = Duration::from_secs(120);
 pub struct Agent {
     child: Child,
     metrics: SocketAddr,
+    log: PathBuf,
 }
 
 impl Agent {
@@ -23,9 +24,13 @@ impl Agent {
     ///
     /// `directory` takes its socket and its state; standard output goes to `out`, standard error to `sensor.log` there.
     pub fn start(sensor: &Path, directory: &Path, settings: &[String], out: Stdio) -> Result<Self> {
+        Self::start_with(Command::new(sensor), directory, settings, out)
+    }
+
+    /// The same with a command that `run` and so on is to be added to.
+    pub fn start_with(mut command: Command, directory: &Path, settings: &[String], out: Stdio) -> Result<Self> {
         let metrics = free_address()?;
         let log = directory.join("sensor.log");
-        let mut command = Command::new(sensor);
         command.arg("run");
         let own = [
             format!("metrics.listen=\"{metrics}\""),
@@ -41,8 +46,8 @@ impl Agent {
             .stdout(out)
             .stderr(std::fs::File::create(&log)?)
             .spawn()
-            .with_context(|| format!("starting {}", sensor.display()))?;
-        let mut agent = Self { child, metrics };
+            .with_context(|| format!("starting {command:?}"))?;
+        let mut agent = Self { child, metrics, log: log.clone() };
         agent.wait_until_ready().with_context(|| {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
             format!("the sensor said: {}", said.trim())
@@ -94,6 +99,11 @@ impl Agent {
     /// What `/metrics` says now.
     pub fn metrics(&self) -> Result<String> {
         Ok(host::get(self.metrics, "/metrics")?)
+    }
+
+    /// What it said on standard error so far.
+    pub fn log(&self) -> Result<String> {
+        std::fs::read_to_string(&self.log).with_context(|| self.log.display().to_string())
     }
 
     /// The sum of a metric's samples whose label has this value; `name` without `sensor_`.

@@ -28,6 +28,7 @@ mod scenarios;
 mod schema;
 mod servers;
 mod setup;
+mod soak;
 mod stories;
 mod test;
 mod tidy;
@@ -88,6 +89,8 @@ enum Command {
     Outputs(outputs::Options),
     /// Have a real Prometheus scrape the sensor for a minute, as root; check rules and dashboard.
     Prometheus,
+    /// Let the sensor see a million events, as root: memory, tasks and descriptors stay what they are.
+    Soak(soak::Options),
     /// Do an hour's worth of ordinary work on real servers, as root: no alert above info may come of it.
     Everyday(everyday::Options),
     /// What is handed out: the finished binary, a Debian package, and their digests, in target/dist.
@@ -135,6 +138,7 @@ fn run(command: Command) -> Result<()> {
         Command::Servers => servers::run(),
         Command::Outputs(options) => outputs::run(&options),
         Command::Prometheus => prometheus::run(),
+        Command::Soak(options) => soak::run(&options),
         Command::Everyday(options) => everyday::run(&options),
         Command::Scenarios(options) => scenarios::run(&options),
         Command::Actor { part, arguments } => scenarios::act(&part, &arguments),

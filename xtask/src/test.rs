@@ -37,6 +37,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "prometheus", run: prometheus },
     Stage { name: "live scenarios", run: live },
     Stage { name: "real servers", run: servers },
+    Stage { name: "soak", run: soak },
     Stage { name: "stories", run: stories },
     Stage { name: "everyday work", run: everyday },
     Stage { name: "steady figures", run: steady },
@@ -119,6 +120,10 @@ fn stories() -> Result<Tally> {
 
 fn everyday() -> Result<Tally> {
     as_root(&["everyday"])
+}
+
+fn soak() -> Result<Tally> {
+    as_root(&["soak"])
 }
 
 fn servers() -> Result<Tally> {

@@ -7,6 +7,7 @@ mod verifier;
 use crate::bench;
 use crate::containers;
 use crate::report::Message;
+use crate::scenarios;
 use crate::vm::Hooks;
 use anyhow::Result;
 
@@ -30,6 +31,16 @@ enum Task {
     },
     /// Runs containers, and a sensor beside them.
     Containers(containers::Guest),
+    /// Becomes a program, with these capabilities at most.
+    With {
+        /// Their bits, in hexadecimal.
+        mask: String,
+        /// The program.
+        program: std::path::PathBuf,
+        /// Its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Measures with and without the sensor.
     Bench {
         /// With this hook set.
@@ -59,6 +70,7 @@ pub fn run(options: &Options) -> Result<()> {
     match &options.task {
         Task::Matrix { hooks, only } => matrix::run(*hooks, only),
         Task::Containers(options) => containers::guest(options)?,
+        Task::With { mask, program, arguments } => return scenarios::become_with(mask, program, arguments),
         Task::Bench { hooks } => bench::guest(*hooks)?,
         Task::Package => package::run()?,
         Task::Workloads => bench::workloads::guest(),

@@ -65,6 +65,8 @@ pub fn act(part: &str, arguments: &[OsString]) -> Result<()> {
             std::fs::read(lab.join("www").join(argument(0))).map(drop).with_context(|| argument(0).to_owned())
         }
         "counts" => super::counts::deeds(&lab),
+        "busy" => super::busy::busy(argument(0).parse()?, &lab),
+        "probe" => super::privileges::probe(argument(0), Path::new(argument(1))),
         "leader-first" => leader_ends_first(Path::new(argument(0))),
         "burst" => burst(argument(0).parse()?),
         "forks" => repeated(argument(0).parse()?),
@@ -89,7 +91,7 @@ fn until_exists(path: &Path, patience: Duration) -> Result<()> {
 }
 
 /// What a web shell would do: becomes a shell that runs a command.
-fn shell(lab: &Path) -> Result<()> {
+pub fn shell(lab: &Path) -> Result<()> {
     let command = format!("{} actor nothing; exit 0", lab.join("tool").display());
     Err(Command::new("sh").args(["-c", &command]).exec()).context("exec sh")
 }

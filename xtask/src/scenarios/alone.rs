@@ -199,7 +199,7 @@ fn bad_config(start: &Start) -> Result<String> {
 fn no_privileges(start: &Start) -> Result<String> {
     let output = as_nobody(start, &["run"])?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    if output.status.code() != Some(3) || !said.contains("CAP_SYS_ADMIN") {
+    if output.status.code() != Some(3) || !said.contains("CAP_BPF") {
         bail!("{}: {said}", output.status);
     }
     Ok(String::new())

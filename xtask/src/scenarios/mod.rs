@@ -6,6 +6,7 @@
 
 mod actor;
 mod alone;
+mod busy;
 mod counts;
 mod execs;
 pub mod lab;
@@ -13,10 +14,12 @@ mod lineage;
 mod losses;
 mod paths;
 mod pids;
+mod privileges;
 mod writes;
 
 pub use actor::act;
 pub use lab::Start;
+pub use privileges::become_with;
 
 use crate::report::{Check, Tally};
 use crate::{schema, stories};
@@ -75,6 +78,7 @@ fn all() -> Vec<Scenario> {
         alone::SCENARIOS,
         losses::SCENARIOS,
         pids::SCENARIOS,
+        privileges::SCENARIOS,
     ]
     .concat();
     all.retain(|scenario| lab::emulated() || !matches!(scenario.run, Run::Machine(_)));

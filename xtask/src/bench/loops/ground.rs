@@ -48,7 +48,12 @@ impl Ground {
 
     /// The server, about to play a part of the scenarios.
     pub fn server(&self, part: &str) -> Command {
-        self.place.server(part, &[])
+        self.server_with(part, &[])
+    }
+
+    /// The same with arguments for its part.
+    pub fn server_with(&self, part: &str, arguments: &[&str]) -> Command {
+        self.place.server(part, arguments)
     }
 
     /// Starts a sensor that knows the server, with these settings besides.
