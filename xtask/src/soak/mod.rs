@@ -43,7 +43,9 @@ struct Made {
 /// Runs it, prints each check and the closing line.
 pub fn run(options: &Options) -> Result<()> {
     let begin = Instant::now();
-    let (samples, made, agent) = measure(options.events)?;
+    // Its directory has the sensor's log.
+    let ground = Ground::new()?;
+    let (samples, made, agent) = measure(&ground, options.events)?;
     let seconds = begin.elapsed().as_secs_f64();
     let lost = accounted(&agent, &made, options.events);
     let log = agent.log()?;
@@ -61,8 +63,8 @@ pub fn run(options: &Options) -> Result<()> {
     Tally::of(&checks).close()
 }
 
-fn measure(events: u32) -> Result<(Vec<Sample>, Made, Agent)> {
-    let (ground, other) = (Ground::new()?, Ground::new()?);
+fn measure(ground: &Ground, events: u32) -> Result<(Vec<Sample>, Made, Agent)> {
+    let other = Ground::new()?;
     let settings = ["kernel.hooks=\"auto\"".to_owned()];
     let agent = ground.agent(&workspace::sensor(), &settings, Stdio::null())?;
     let mut made = Made::default();
@@ -74,7 +76,7 @@ fn measure(events: u32) -> Result<(Vec<Sample>, Made, Agent)> {
         std::thread::scope(|scope| {
             let starting = scope.spawn(|| ground.sample(Operation::VforkExec, programs, 10));
             let forking = scope.spawn(|| other.sample(Operation::ForkExit, forks, 10));
-            let served = serve(&ground, &agent);
+            let served = serve(ground, &agent);
             let joined = |thread: std::thread::ScopedJoinHandle<'_, Result<_>>| {
                 thread.join().unwrap_or_else(|_| bail!("a loop panicked")).map(drop)
             };
