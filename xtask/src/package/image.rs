@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const SUITE: &str = "bookworm";
 
 /// Beside what is essential. No D-Bus, udev or login: systemctl speaks to systemd itself.
-const PACKAGES: &str = "systemd-sysv,nginx-light,php8.2-fpm,logrotate";
+const PACKAGES: &str = "systemd-sysv,nginx-light,php8.2-fpm,logrotate,curl";
 
 /// Of these directories nothing is unpacked.
 const LEFT_OUT: &[&str] = &["/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*", "/usr/share/icons/*"];

@@ -7,6 +7,7 @@
 mod attacks;
 mod files;
 mod life;
+mod started;
 
 use crate::command;
 use crate::report::{Check, Message};
@@ -38,6 +39,7 @@ const STEPS: &[Step] = &[
     ("stops in time", life::stops),
     ("remove keeps the state", files::removes),
     ("purge leaves nothing", files::purges),
+    ("docs/getting-started.md", started::as_written),
 ];
 
 /// Does them all, and says how each came out.

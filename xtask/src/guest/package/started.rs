@@ -46,17 +46,22 @@ fn commands(document: &'static str) -> Vec<Command> {
     for line in document.lines() {
         if line.starts_with("```") {
             inside = line == "```console";
-        } else if !inside {
-        } else if let Some(text) = line.strip_prefix("# ") {
-            commands.push(Command { text: text.to_owned(), expected: Vec::new() });
-        } else if let Some(last) = commands.last_mut() {
-            match line.strip_prefix('>') {
-                Some(more) => last.text = format!("{}\n{}", last.text, more.strip_prefix(' ').unwrap_or(more)),
-                None => last.expected.push(line),
-            }
+        } else if inside {
+            take(line, &mut commands);
         }
     }
     commands
+}
+
+fn take(line: &'static str, commands: &mut Vec<Command>) {
+    if let Some(text) = line.strip_prefix("# ") {
+        commands.push(Command { text: text.to_owned(), expected: Vec::new() });
+    } else if let Some(last) = commands.last_mut() {
+        match line.strip_prefix('>') {
+            Some(more) => last.text = format!("{}\n{}", last.text, more.strip_prefix(' ').unwrap_or(more)),
+            None => last.expected.push(line),
+        }
+    }
 }
 
 /// The first line of those expected that does not come after the ones before it.
@@ -90,7 +95,8 @@ mod tests {
 
     #[test]
     fn the_document_is_commands_with_what_they_say() {
-        let text = "```console\n# a <<'E'\n> x\n>\n> E\nsaid \u{2026}\n# b\n```\n# no command\n```toml\n# nor this\n```\n";
+        let text =
+            "```console\n# a <<'E'\n> x\n>\n> E\nsaid \u{2026}\n# b\n```\n# no command\n```toml\n# nor this\n```\n";
         let found = commands(text);
         assert_eq!(found.iter().map(|one| one.text.as_str()).collect::<Vec<_>>(), ["a <<'E'\nx\n\nE", "b"]);
         assert_eq!(found[0].expected, ["said \u{2026}"]);
