@@ -5,8 +5,11 @@
 
 mod certificates;
 mod nats;
+mod receiver;
 mod rsyslog;
 mod scene;
+mod scenes;
+mod trial;
 
 use crate::report::{Check, Tally};
 use crate::setup::packages;
@@ -18,6 +21,10 @@ use std::time::Instant;
 type Part = (&'static str, fn() -> Result<String>);
 
 const PARTS: &[Part] = &[
+    ("webhook/down-and-killed", scenes::webhook_down_and_sensor_killed),
+    ("webhook/stalls", scenes::webhook_stalls),
+    ("file/logrotate", scenes::file_and_logrotate),
+    ("file/full-disk", scenes::file_on_a_full_disk),
     ("syslog/datagrams", rsyslog::datagrams),
     ("syslog/stream", rsyslog::stream),
     ("syslog/tcp", rsyslog::tcp),

@@ -128,6 +128,8 @@ pub const SERVERS: &[Need] = &[
 
 /// What outputs send to.
 pub const RECEIVERS: &[Need] = &[
+    Need::program("logrotate", "logrotate"),
+    Need::program("gzip", "gzip"),
     Need::program("rsyslog", "rsyslogd"),
     Need::package("rsyslog-gnutls"),
     Need::program("nats-server", "nats-server"),
