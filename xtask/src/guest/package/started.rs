@@ -34,7 +34,10 @@ pub fn as_written() -> Result<String> {
 fn beside_the_package() -> Result<std::path::PathBuf> {
     let directory = std::path::PathBuf::from("/root/started");
     std::fs::create_dir_all(&directory)?;
-    let name = DOCUMENT.split_whitespace().find(|word| word.ends_with(".deb")).context("the package's name")?;
+    let name = DOCUMENT
+        .split_whitespace()
+        .find(|word| word.rsplit_once('.').is_some_and(|(_, end)| end == "deb"))
+        .context("the package's name")?;
     std::fs::copy("/mnt/first.deb", directory.join(name)).context("the package")?;
     Ok(directory)
 }
