@@ -137,7 +137,7 @@ fn replay(start: &Start) -> Result<String> {
     record.args(["--set", "state.path=\"off\""]);
     let mut record = record.spawn()?;
     let begin = Instant::now();
-    while !socket.exists() && begin.elapsed() < Duration::from_secs(60) {
+    while !socket.exists() && begin.elapsed() < Duration::from_secs(150) {
         std::thread::sleep(Duration::from_millis(50));
     }
     std::thread::sleep(Duration::from_secs(1));
