@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Alerts of the service.
 pub const LOG: &str = "/var/log/sensor/alerts.ndjson";
 /// Alerts of the one that is not confined.
-const PLAIN_LOG: &str = "/root/plain/alerts.ndjson";
+const PLAIN_LOG: &str = "/run/plain/alerts.ndjson";
 
 const NGINX: &str = "server {
     listen 127.0.0.1:80;
@@ -65,7 +65,7 @@ const DEEDS: &[Deed] = &[
 
 /// The servers, with their web shell.
 pub fn prepare() -> Result<()> {
-    for directory in ["/srv/www", "/home/shop/public_html", "/root/plain", "/etc/systemd/system/php8.2-fpm.service.d"] {
+    for directory in ["/srv/www", "/home/shop/public_html", "/run/plain", "/etc/systemd/system/php8.2-fpm.service.d"] {
         std::fs::create_dir_all(directory)?;
     }
     said("chmod", &["1777", "/home/shop"])?;
@@ -100,7 +100,8 @@ pub fn get(port: u16, path: &str) -> Result<String> {
 
 /// What the journal shows of a visit to the web shell, as the package is installed.
 pub fn in_the_journal() -> Result<String> {
-    visit("cp /bin/true /tmp/zero; id")?;
+    // Who wrote it is kept over a restart: it is named like code.
+    visit("cp /bin/true /home/shop/zero.php; id")?;
     let took = until("server-shell in the journal", || journal(100).contains("server-shell"))?;
     Ok(format!("{:.1} s", took.as_secs_f64()))
 }
@@ -122,9 +123,9 @@ pub fn sees_through_the_sandbox() -> Result<String> {
             "--set",
             &format!("output.file.path=\"{PLAIN_LOG}\""),
             "--set",
-            "state.path=\"/root/plain/state.db\"",
+            "state.path=\"/run/plain/state.db\"",
             "--set",
-            "agent.socket=\"/root/plain/sensor.sock\"",
+            "agent.socket=\"/run/plain/sensor.sock\"",
         ],
     )?;
     let plain = seen(PLAIN_LOG).context("not confined");
@@ -167,7 +168,7 @@ fn seen(log: &str) -> Result<BTreeSet<String>> {
 
 /// Removes what the deeds made, so that they can be done again.
 fn tidy() -> Result<()> {
-    visit("rm -f /tmp/one /dev/shm/two /home/shop/three /var/www/html/four.php")?;
+    visit("rm -f /home/shop/zero.php /tmp/one /dev/shm/two /home/shop/three /var/www/html/four.php")?;
     for path in ["/srv/www/five.php", "/home/shop/public_html/six.php"] {
         std::fs::remove_file(Path::new(path)).context(path)?;
     }

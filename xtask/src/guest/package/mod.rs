@@ -20,7 +20,7 @@ const UNIT: &str = "sensor.service";
 /// Its configuration.
 const CONFIG: &str = "/etc/sensor/sensor.toml";
 /// How long something may take that takes a moment; the machine is emulated, and its host may be busy.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(120);
 
 /// A step, and what it is called.
 type Step = (&'static str, fn() -> Result<String>);
