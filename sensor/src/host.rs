@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// The machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
-    /// Its name (`uname -n`).
+    /// Its name (`uname -n`, as its first process has it).
     pub name: String,
     /// `/etc/machine-id`, or the boot id where there is none.
     pub id: String,

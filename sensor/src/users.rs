@@ -1,15 +1,9 @@
-//! User names, from `/etc/passwd`.
+//! User names, from the text of `/etc/passwd`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Most users that are kept.
 const MAX_USERS: usize = 65_536;
-
-/// Names by uid; empty if the file cannot be read.
-pub fn read(passwd: &Path) -> BTreeMap<u32, String> {
-    parse(&std::fs::read(passwd).unwrap_or_default())
-}
 
 /// The first name of each uid, as the C library finds it. Lines that are none are left out.
 pub fn parse(text: &[u8]) -> BTreeMap<u32, String> {

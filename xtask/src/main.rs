@@ -17,6 +17,7 @@ mod ear;
 mod ebpf;
 mod everyday;
 mod guest;
+mod image;
 mod kubernetes;
 mod manual;
 mod outputs;
@@ -75,6 +76,8 @@ enum Command {
     Docs,
     /// Boot kernels in virtual machines and run the scenarios there.
     Vm(vm::Options),
+    /// Make the container image: target/dist/sensor-VERSION-amd64.oci.tar.
+    Image(image::Options),
     /// Check the Helm chart and the plain manifests.
     Kubernetes(kubernetes::Options),
     /// Boot kernels and run real containers there.
@@ -143,6 +146,7 @@ fn run(command: Command) -> Result<()> {
         Command::Scenarios(options) => scenarios::run(&options),
         Command::Actor { part, arguments } => scenarios::act(&part, &arguments),
         Command::Vm(options) => vm::run(&options),
+        Command::Image(options) => image::run(&options),
         Command::Kubernetes(options) => kubernetes::run(&options),
         Command::Containers(options) => containers::run(&options),
         Command::Bench(options) => bench::run(&options),

@@ -3,7 +3,7 @@
 //! A stage that fails does not keep the others from running, except where they need what it makes.
 
 use crate::report::Tally;
-use crate::{bench, build, ci, command, demo, kubernetes, manual, setup, stories, vm};
+use crate::{bench, build, ci, command, demo, image, kubernetes, manual, setup, stories, vm};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -32,6 +32,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "build", run: build_all },
     Stage { name: "manual", run: manual::run },
     Stage { name: "kubernetes", run: kubernetes::everything },
+    Stage { name: "image", run: image::everything },
     Stage { name: "demo", run: demo },
     Stage { name: "outputs", run: outputs },
     Stage { name: "prometheus", run: prometheus },
@@ -41,6 +42,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "stories", run: stories },
     Stage { name: "everyday work", run: everyday },
     Stage { name: "steady figures", run: steady },
+    Stage { name: "kubernetes node", run: kubernetes::on_a_node },
     Stage { name: "kernel matrix", run: kernels },
 ];
 

@@ -42,9 +42,10 @@ fn stay(arguments: &ConfigArgs, capture: Option<&Path>, length: Option<Duration>
     let listener = config.metrics.map(|address| Listener::start(address, Path::new("/proc/self/exe"))).transpose()?;
     // The kernel before all else: without it nothing is opened, and what happens from here on is in its rings.
     let sensor = Sensor::start(&config.kernel)?;
+    // While the first process's names may be asked for.
+    let host = crate::machine::host();
     // Before the first thread, and before files are opened: what cannot be written without privileges is known now.
     let shed = privileges::shed(config.seccomp)?;
-    let host = crate::machine::host();
     let capture = capture.map(|path| begin_capture(path, &host)).transpose()?;
     let (store, rows) = Store::open_or_forget(config.state.as_deref());
     let metrics = Arc::new(Metrics::new());

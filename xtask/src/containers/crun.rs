@@ -6,7 +6,7 @@
 
 use crate::command;
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -48,6 +48,10 @@ pub struct Spec {
     pub mounts: Vec<Value>,
     /// Its root cannot be written to.
     pub read_only: bool,
+    /// More of `process` in the OCI runtime specification, such as `noNewPrivileges`.
+    pub process: Map<String, Value>,
+    /// More of `linux` there, such as `seccomp`.
+    pub linux: Map<String, Value>,
 }
 
 impl Spec {
@@ -62,6 +66,8 @@ impl Spec {
             namespaces: vec!["pid", "mount", "uts", "ipc", "network", "cgroup"],
             mounts: Vec::new(),
             read_only: false,
+            process: Map::new(),
+            linux: Map::new(),
         }
     }
 
@@ -74,7 +80,7 @@ impl Spec {
         mounts.extend(self.mounts.iter().cloned());
         let namespaces = self.namespaces.iter().map(|kind| json!({"type": kind})).collect::<Vec<_>>();
         let held = &self.capabilities;
-        json!({
+        let mut config = json!({
             "ociVersion": "1.0.0",
             "process": {
                 "terminal": false,
@@ -88,7 +94,13 @@ impl Spec {
             "hostname": self.id.chars().take(12).collect::<String>(),
             "mounts": mounts,
             "linux": {"cgroupsPath": self.cgroup, "namespaces": namespaces},
-        })
+        });
+        for (section, more) in [("process", &self.process), ("linux", &self.linux)] {
+            for (key, value) in more {
+                config[section][key] = value.clone();
+            }
+        }
+        config
     }
 }
 
@@ -163,6 +175,11 @@ impl Container {
     /// Runs a program in it.
     pub fn exec(&self, arguments: &[&str]) -> Result<String> {
         command::output(crun().arg("exec").arg(&self.spec.id).args(arguments))
+    }
+
+    /// Sends its first process a signal.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        command::output(crun().args(["kill", &self.spec.id, name])).map(drop)
     }
 
     /// Ends it; what was written into it stays.

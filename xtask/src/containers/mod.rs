@@ -7,7 +7,7 @@
 mod checks;
 pub mod crun;
 pub mod form;
-mod hierarchy;
+pub mod hierarchy;
 pub mod image;
 pub mod stage;
 

@@ -5,10 +5,10 @@ mod package;
 mod verifier;
 
 use crate::bench;
-use crate::containers;
 use crate::report::Message;
 use crate::scenarios;
 use crate::vm::Hooks;
+use crate::{containers, kubernetes};
 use anyhow::Result;
 
 /// `xtask guest`.
@@ -26,6 +26,15 @@ enum Task {
         #[arg(long, value_enum)]
         hooks: Option<Hooks>,
         /// Only these scenarios.
+        #[arg(long)]
+        only: Vec<String>,
+    },
+    /// Runs the pod of the Helm chart.
+    Node {
+        /// Only with this hook set.
+        #[arg(long, value_enum)]
+        hooks: Option<Hooks>,
+        /// Only these checks.
         #[arg(long)]
         only: Vec<String>,
     },
@@ -69,6 +78,7 @@ enum Task {
 pub fn run(options: &Options) -> Result<()> {
     match &options.task {
         Task::Matrix { hooks, only } => matrix::run(*hooks, only),
+        Task::Node { hooks, only } => kubernetes::node::guest(*hooks, only)?,
         Task::Containers(options) => containers::guest(options)?,
         Task::With { mask, program, arguments } => return scenarios::become_with(mask, program, arguments),
         Task::Bench { hooks } => bench::guest(*hooks)?,

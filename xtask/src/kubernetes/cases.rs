@@ -5,7 +5,7 @@ use super::chart::{self, Rendered, list};
 use super::{consistent, schemas, settings};
 use crate::report::Check;
 use crate::setup::kubernetes::Tools;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -36,7 +36,7 @@ pub fn run(tools: &Tools) -> Vec<Check> {
 fn one(tools: &Tools, case: &Case) -> Check {
     let started = Instant::now();
     let file = chart::directory().join(format!("ci/{}-values.yaml", case.name));
-    let result = Rendered::with(tools, &file).and_then(|rendered| {
+    let result = Rendered::of(tools, &mut chart::template(tools, &[&file], &[])).and_then(|rendered| {
         let valid = schemas::validate(tools, &rendered.objects)?;
         consistent::check(&rendered)?;
         (case.shows)(&rendered)?;
@@ -104,7 +104,7 @@ fn own_image(rendered: &Rendered) -> Result<()> {
 fn outputs(rendered: &Rendered) -> Result<()> {
     let mounts: Vec<&str> =
         list(&rendered.container()?["volumeMounts"]).iter().filter_map(|mount| mount["mountPath"].as_str()).collect();
-    for path in ["/var/log/sensor", "/etc/sensor/catalogue.d", "/etc/sensor/secrets/sensor-webhook"] {
+    for path in ["/var/log/sensor", "/etc/sensor/catalogue.d", "/etc/sensor/secrets/sensor-nats"] {
         ensure!(mounts.contains(&path), "{path} is not mounted");
     }
     ensure!(rendered.files().any(|(name, _)| name == "shop.toml"), "the catalogue is not there");
@@ -116,7 +116,11 @@ fn operator(rendered: &Rendered) -> Result<()> {
     for monitor in rendered.of_kind("ServiceMonitor") {
         is(monitor, "/metadata/labels/release", &json!("kube-prometheus-stack"))?;
         is(monitor, "/spec/endpoints/0/interval", &json!("15s"))?;
+        // The rules ask for this job.
+        is(monitor, "/spec/endpoints/0/relabelings/0/replacement", &json!("sensor"))?;
     }
+    let groups = rendered.of_kind("PrometheusRule").flat_map(|rule| list(&rule["spec"]["groups"])).count();
+    ensure!(groups > 0, "there are no rules");
     ensure!(rendered.files().any(|(_, text)| text.contains("listen = \"0.0.0.0:19842\"")), "the port is not set");
     is(rendered.container()?, "/ports/0/containerPort", &json!(19842))
 }
@@ -131,7 +135,10 @@ fn placement(rendered: &Rendered) -> Result<()> {
 }
 
 fn everything(rendered: &Rendered) -> Result<()> {
-    for kind in ["ServiceAccount", "Service", "ServiceMonitor", "NetworkPolicy"] {
+    let dashboard = rendered.files().find(|(name, _)| *name == "sensor.json").map(|(_, text)| text);
+    let dashboard: Value = serde_json::from_str(dashboard.unwrap_or_default()).context("the dashboard")?;
+    ensure!(!list(&dashboard["panels"]).is_empty(), "the dashboard is empty");
+    for kind in ["ServiceAccount", "Service", "ServiceMonitor", "PrometheusRule", "NetworkPolicy"] {
         ensure!(count(rendered, kind) == 1, "there is not one {kind}");
     }
     for object in &rendered.objects {

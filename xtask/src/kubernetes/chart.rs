@@ -55,10 +55,9 @@ pub struct Rendered {
 }
 
 impl Rendered {
-    /// Renders the chart with a file of values.
-    pub fn with(tools: &Tools, file: &Path) -> Result<Self> {
-        let yaml = command::output(&mut template(tools, &[file], &[]))?;
-        Ok(Self { objects: objects(tools, &yaml)? })
+    /// What `helm template` made.
+    pub fn of(tools: &Tools, template: &mut Command) -> Result<Self> {
+        Ok(Self { objects: objects(tools, &command::output(template)?)? })
     }
 
     /// The objects of a kind.

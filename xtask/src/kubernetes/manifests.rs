@@ -22,6 +22,30 @@ fn expected(tools: &Tools) -> Result<String> {
     Ok(HEAD.to_owned() + &plain.flat_map(|line| [line.trim_end(), "\n"]).collect::<String>())
 }
 
+/// What the chart carries of other directories, since Helm reads nothing outside of it.
+const COPIES: &[(&str, &str)] = &[
+    ("deploy/prometheus/sensor.rules.yml", "files/sensor.rules.yml"),
+    ("deploy/grafana/sensor.json", "files/sensor.json"),
+];
+
+/// Copies it.
+pub fn copy() -> Result<()> {
+    for (from, to) in COPIES {
+        std::fs::copy(workspace::root().join(from), chart::directory().join(to)).context(*from)?;
+    }
+    Ok(())
+}
+
+/// The copies are what they were copied from.
+pub fn copies(_: &Tools) -> Result<String> {
+    for (from, to) in COPIES {
+        let read = |path: PathBuf| std::fs::read(&path).with_context(|| path.display().to_string());
+        let same = read(workspace::root().join(from))? == read(chart::directory().join(to))?;
+        ensure!(same, "{to} of the chart is not {from}: cargo xtask kubernetes --write");
+    }
+    Ok(format!("{} files", COPIES.len()))
+}
+
 /// Writes it.
 pub fn write(tools: &Tools) -> Result<()> {
     let path = directory().join("sensor.yaml");

@@ -23,6 +23,8 @@ const WRONG: &[(&str, &str)] = &[
     (r#"catalogue={"shop.yaml":"x"}"#, "shop.yaml"),
     ("terminationGracePeriodSeconds=1", "/terminationGracePeriodSeconds"),
     (r#"updateStrategy={"type":"Recreate"}"#, "value must be one of 'RollingUpdate', 'OnDelete'"),
+    (r#"config.metrics={"listen":"0.0.0.0:1"}"#, "say metrics.port, or metrics.enabled: false"),
+    ("config=null", "missing property 'config'"),
     (r#"metrics={"serviceMonitor":{"enabled":true},"service":{"enabled":false}}"#, "it scrapes that Service's pods"),
 ];
 

@@ -5,6 +5,7 @@ use crate::setup::kubernetes::Tools;
 use crate::{command, workspace};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+use std::path::Path;
 use std::process::Command;
 
 /// Fails if the sensor refuses the configuration or the catalogue.
@@ -26,8 +27,7 @@ const WRONG: &[(&str, &str)] = &[
 /// Each wrong value is named by the sensor.
 pub fn refused(tools: &Tools) -> Result<String> {
     for (value, word) in WRONG {
-        let yaml = command::output(&mut chart::template(tools, &[], &[value]))?;
-        let problems = problems(&Rendered { objects: chart::objects(tools, &yaml)? })?;
+        let problems = problems(&Rendered::of(tools, &mut chart::template(tools, &[], &[value]))?)?;
         ensure!(problems.iter().any(|said| said.contains(word)), "{value}: the sensor says {problems:?}, not {word}");
     }
     Ok(format!("{} wrong settings", WRONG.len()))
@@ -39,7 +39,7 @@ fn problems(rendered: &Rendered) -> Result<Vec<String>> {
     let catalogue = directory.path().join("catalogue.d");
     std::fs::create_dir(&catalogue)?;
     let mut config = None;
-    for (name, text) in rendered.files() {
+    for (name, text) in rendered.files().filter(|(name, _)| Path::new(name).extension() == Some("toml".as_ref())) {
         let file = if name == "sensor.toml" { directory.path().join(name) } else { catalogue.join(name) };
         std::fs::write(&file, text)?;
         config = config.or((name == "sensor.toml").then_some(file));

@@ -1,6 +1,6 @@
 {{/*
-What the container may do. The capabilities are those of the systemd unit, which a test compares. They are written without
-CAP_, as Kubernetes has them; docs/kubernetes.md says what each is for.
+What the container may do. The capabilities are the sensor's own list, which a test compares. They are written without
+CAP_, as Kubernetes has them; docs/privileges.md says what each is for.
 */}}
 {{- define "sensor.securityContext" -}}
 # root, because capabilities are given to nobody else.

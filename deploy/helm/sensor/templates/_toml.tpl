@@ -48,6 +48,9 @@ sensor.toml: what the values say, and beneath it what the chart decides. Where m
 probes and Services must agree with it.
 */}}
 {{- define "sensor.config" -}}
+{{- if hasKey (default dict .Values.config.metrics) "listen" -}}
+{{- fail "config.metrics.listen is the chart's: say metrics.port, or metrics.enabled: false" -}}
+{{- end -}}
 {{- $listen := ternary (printf "0.0.0.0:%d" (int .Values.metrics.port)) "off" .Values.metrics.enabled -}}
 {{- $chart := dict "metrics" (dict "listen" $listen) -}}
 # Rendered by Helm from the values of {{ include "sensor.fullname" . }}.
