@@ -19,4 +19,4 @@ pub mod settings;
 
 /// Version of everything in this crate. It is part of the pin path and of the capture header: an agent never reads
 /// what another version wrote.
-pub const CONTRACT_VERSION: u32 = 3;
+pub const CONTRACT_VERSION: u32 = 4;

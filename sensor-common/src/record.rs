@@ -28,7 +28,7 @@ pub struct Head {
     pub lineage: u32,
 }
 
-/// Body of what the agent adds in words: the words are the tail.
+/// Body of what is told in words, most of it by the agent: the words are the tail.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
@@ -74,6 +74,9 @@ pub enum Kind {
     Accept = 12,
     /// A socket began to listen.
     Listen = 13,
+    /// What a process has written over its arguments, as it makes a child: [`AnnexBody`], the title in the tail. Only of
+    /// processes with [`crate::settings::process_flags::TITLED`].
+    Title = 14,
     /// Made by the agent: a process found in procfs. The body is an [`crate::process::ExecBody`].
     Process = 32,
     /// Made by the agent: a directory is now watched: [`crate::file::WatchBody`].
@@ -84,9 +87,6 @@ pub enum Kind {
     Healed = 35,
     /// Made by the agent: time passed. No body.
     Tick = 36,
-    /// Made by the agent: what a process has written over its arguments, read when a child of it began a program:
-    /// [`AnnexBody`], the title in the tail.
-    Title = 37,
     /// Made by the agent: what was found out about a file that the core asked about: [`AnnexBody`] with the question's
     /// number; JSON in the tail.
     Inspected = 38,
@@ -114,12 +114,12 @@ impl Kind {
         Self::Connect,
         Self::Accept,
         Self::Listen,
+        Self::Title,
         Self::Process,
         Self::Watch,
         Self::Loss,
         Self::Healed,
         Self::Tick,
-        Self::Title,
         Self::Inspected,
         Self::Remembered,
         Self::Unit,
@@ -134,7 +134,7 @@ impl Kind {
     /// Where the agent finds records of this kind.
     pub const fn ring(self) -> Ring {
         match self {
-            Self::Fork | Self::Exec | Self::Exit => Ring::Process,
+            Self::Fork | Self::Exec | Self::Exit | Self::Title => Ring::Process,
             _ => Ring::Activity,
         }
     }
@@ -160,12 +160,12 @@ impl Kind {
             Self::Connect => "connect",
             Self::Accept => "accept",
             Self::Listen => "listen",
+            Self::Title => "title",
             Self::Process => "process",
             Self::Watch => "watch",
             Self::Loss => "loss",
             Self::Healed => "healed",
             Self::Tick => "tick",
-            Self::Title => "title",
             Self::Inspected => "inspected",
             Self::Remembered => "remembered",
             Self::Unit => "unit",

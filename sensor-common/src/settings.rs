@@ -48,6 +48,15 @@ pub struct ProcessEntry {
     pub parent: ProcessKey,
     /// 0: not in a server's lineage. Else the server's number, which the kernel hands on at fork.
     pub lineage: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// Bits of [`process_flags`].
+    pub flags: u32,
 }
+
+/// Bits of [`ProcessEntry::flags`].
+pub mod process_flags {
+    /// Its server's processes say in their titles what they are for: the title is told with each fork.
+    pub const TITLED: u32 = 1;
+}
+
+/// Longest title that is told, with the NUL behind it. A power of two.
+pub const MAX_TITLE: usize = 256;

@@ -1,6 +1,6 @@
 //! Reading kernel and user memory. A read that faults gives zeros: the helpers clear the destination.
 
-use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_str};
 use core::mem::MaybeUninit;
 
 /// Reads a value at `base + offset` of kernel memory; zeros if that cannot be read.
@@ -61,4 +61,20 @@ pub unsafe fn copy_kernel(destination: *mut u8, length: u32, source: u64) -> boo
 pub unsafe fn copy_user(destination: *mut u8, length: u32, source: u64) -> bool {
     // SAFETY: stated by the caller; the source is checked by the helper.
     unsafe { bpf_probe_read_user(destination.cast(), length, source as *const _) == 0 }
+}
+
+/// Copies text of the current process up to its NUL, which is not counted, or the first `MOST - 1` bytes of it; `None` if a
+/// page was not resident. `MOST` is a power of two.
+///
+/// # Safety
+/// `destination` must have `MOST` bytes.
+#[inline(always)]
+pub unsafe fn copy_user_text<const MOST: u32>(destination: *mut u8, source: u64) -> Option<u32> {
+    // SAFETY: stated by the caller; the source is checked by the helper.
+    let copied = unsafe { bpf_probe_read_user_str(destination.cast(), MOST, source as *const _) };
+    if copied <= 0 {
+        return None;
+    }
+    // VERIFIER: what the helper gives is not known to be bounded; the mask bounds it.
+    Some((copied as u32 - 1) & (MOST - 1))
 }

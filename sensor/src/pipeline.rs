@@ -221,18 +221,11 @@ impl Core {
         self.detectors.deadline().into_iter().chain(self.held.deadline()).min()
     }
 
-    /// The process whose title is to be read before this event is applied: the parent of what begins a program, where the
-    /// parent's title says what it is for.
-    pub fn title_wanted(&self, event: &Event) -> Option<ProcessKey> {
-        let Body::Exec(_) = &event.body else {
-            return None;
-        };
-        let node = self.tree.node(self.tree.find(event.process)?)?;
-        let parent = self.tree.node(node.parent?)?;
-        let server = self.servers.by_lineage(parent.lineage)?;
-        let kind = self.settings.catalogue.server(&server.id).filter(|kind| kind.titles)?;
-        let own = parent.image.as_deref().is_some_and(|image| kind.owns(image));
-        (own && parent.is_live()).then_some(parent.key)
+    /// Whether the server of that lineage has processes whose titles say what they are for.
+    pub fn has_titles(&self, lineage: u32) -> bool {
+        let server = self.servers.by_lineage(lineage);
+        let kind = server.and_then(|server| self.settings.catalogue.server(&server.id));
+        kind.is_some_and(|kind| kind.titles)
     }
 
     /// Takes an event in.

@@ -118,9 +118,9 @@ pub fn connect(at_ms: u64, process: ProcessKey, remote: &str) -> Event {
     event(at_ms, process, Hook::SysEnterConnect, Body::Net(Box::new(net)))
 }
 
-/// What `process` has written over its arguments.
+/// What `process` has written over its arguments, as it makes a child.
 pub fn title(at_ms: u64, process: ProcessKey, title: &str) -> Event {
-    event(at_ms, process, Hook::Agent, Body::Title(title.into()))
+    event(at_ms, process, Hook::SchedProcessFork, Body::Title(title.into()))
 }
 
 /// The unit that the server `process` runs in.

@@ -30,9 +30,6 @@ pub const STAGES: &[test::Stage] = &[
     test::Stage { name: "unit tests", run: unit_tests },
 ];
 
-/// A stage that counts as one check.
-const ONE: Tally = Tally { passed: 1, failed: 0, skipped: 0 };
-
 fn cargo() -> Command {
     let mut cargo = setup::cargo();
     cargo.current_dir(workspace::root());
@@ -44,7 +41,7 @@ fn format() -> Result<Tally> {
     // Not a member of the workspace.
     let ebpf = workspace::root().join("sensor-ebpf");
     command::run(cargo().args(["fmt", "--check"]).current_dir(ebpf))?;
-    Ok(ONE)
+    Ok(Tally::ONE)
 }
 
 fn lints() -> Result<Tally> {
@@ -58,12 +55,12 @@ fn lints() -> Result<Tally> {
         "-D",
         "warnings",
     ]))?;
-    Ok(ONE)
+    Ok(Tally::ONE)
 }
 
 fn rules() -> Result<Tally> {
     tidy::run()?;
-    Ok(ONE)
+    Ok(Tally::ONE)
 }
 
 fn unit_tests() -> Result<Tally> {
@@ -81,6 +78,9 @@ fn counted(command: &mut Command) -> Result<Tally> {
         if let Some((passed, failed)) = test_result(&line) {
             tally.passed += passed;
             tally.failed += failed;
+        }
+        if line.starts_with("test ") && line.ends_with(" ... FAILED") {
+            tally.failures.push(line);
         }
     }
     let status = child.wait()?;

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// What a console line that carries a [`Message`] begins with.
 pub const MARK: &str = "@@sensor-test ";
 
+/// What the line of a failed check begins with, for people.
+pub const FAILED: &str = "FAILED";
+
 /// The environment variable that asks for [`Message`]s instead of lines for people.
 pub const AS_MESSAGES: &str = "SENSOR_TEST_MESSAGES";
 
@@ -57,12 +60,17 @@ impl Check {
 
     /// Prints the check for people.
     pub fn print(&self) {
+        println!("{}", self.line());
+    }
+
+    /// The check for people.
+    fn line(&self) -> String {
         let word = match self.outcome {
-            Outcome::Passed => "ok     ",
-            Outcome::Failed => "FAILED ",
+            Outcome::Passed => "ok",
+            Outcome::Failed => FAILED,
             Outcome::Skipped => "skipped",
         };
-        println!("  {word} {:<44} {:>6.1} s  {}", self.name, self.seconds, self.detail);
+        format!("  {word:<7} {:<44} {:>6.1} s  {}", self.name, self.seconds, self.detail)
     }
 }
 
@@ -96,8 +104,8 @@ impl Message {
     }
 }
 
-/// Counts of checks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Counts of checks, and the lines of those that failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Came out as it should.
     pub passed: u64,
@@ -105,9 +113,14 @@ pub struct Tally {
     pub failed: u64,
     /// Could not be tried.
     pub skipped: u64,
+    /// A line for each that failed, as far as there is one; to be said again at the end of a long run.
+    pub failures: Vec<String>,
 }
 
 impl Tally {
+    /// One check that came out well and has no name.
+    pub const ONE: Self = Self { passed: 1, failed: 0, skipped: 0, failures: Vec::new() };
+
     /// Counts the checks.
     pub fn of<'a>(checks: impl IntoIterator<Item = &'a Check>) -> Self {
         let mut tally = Self::default();
@@ -115,7 +128,10 @@ impl Tally {
             match check.outcome {
                 Outcome::Passed => tally.passed += 1,
                 Outcome::Skipped if !in_ci() => tally.skipped += 1,
-                Outcome::Failed | Outcome::Skipped => tally.failed += 1,
+                Outcome::Failed | Outcome::Skipped => {
+                    tally.failed += 1;
+                    tally.failures.push(check.line());
+                }
             }
         }
         tally
@@ -126,6 +142,14 @@ impl Tally {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
+        self.failures.extend(other.failures);
+    }
+
+    /// Keeps a line that tells of a failed check ([`Check::line`]).
+    pub fn note(&mut self, line: &str) {
+        if line.trim_start().starts_with(FAILED) {
+            self.failures.push(line.to_owned());
+        }
     }
 
     /// The closing line, `N passed, N failed`, and an error if anything failed.
@@ -165,5 +189,10 @@ mod tests {
         let checks = [Check::of("a", Ok(String::new()), 0.0), Check::of("b", Err(anyhow::anyhow!("no")), 0.0)];
         let tally = Tally::of(&checks);
         assert_eq!((tally.passed, tally.failed), (1, 1));
+        let mut again = Tally::default();
+        tally.failures.iter().for_each(|line| again.note(line));
+        again.note("  ok      a");
+        assert_eq!(again.failures, tally.failures);
+        assert!(tally.failures[0].contains(" b "));
     }
 }

@@ -63,12 +63,13 @@ pub fn run(options: &Options) -> Result<()> {
 pub fn run_stages(stages: &[Stage]) -> Result<()> {
     let mut total = Tally::default();
     let mut summary = Vec::new();
+    let mut failures = Vec::new();
     for stage in stages {
         println!("\n=== {} ===", stage.name);
         let started = Instant::now();
         let tally = (stage.run)().unwrap_or_else(|error| {
             println!("{}: {error:#}", stage.name);
-            Tally { failed: 1, ..Tally::default() }
+            Tally { failed: 1, failures: vec![format!("{error:#}")], ..Tally::default() }
         });
         let seconds = started.elapsed().as_secs_f64();
         summary.push(format!(
@@ -76,7 +77,11 @@ pub fn run_stages(stages: &[Stage]) -> Result<()> {
             stage.name, seconds, tally.passed, tally.failed, tally.skipped
         ));
         println!("=== {}: {seconds:.1} s ===", stage.name);
+        failures.extend(tally.failures.iter().map(|line| format!("  {}: {}", stage.name, line.trim_start())));
         total.add(tally);
+    }
+    if !failures.is_empty() {
+        println!("\nFailed:\n{}", failures.join("\n"));
     }
     println!("\nStages:");
     for line in summary {
@@ -85,23 +90,20 @@ pub fn run_stages(stages: &[Stage]) -> Result<()> {
     total.close()
 }
 
-/// A stage that counts as one check.
-const ONE: Tally = Tally { passed: 1, failed: 0, skipped: 0 };
-
 fn install() -> Result<Tally> {
     setup::run(&setup::Options::default())?;
-    Ok(ONE)
+    Ok(Tally::ONE)
 }
 
 fn build_all() -> Result<Tally> {
     build::run()?;
     stories::build_actor()?;
-    Ok(ONE)
+    Ok(Tally::ONE)
 }
 
 fn demo() -> Result<Tally> {
     demo::without_build()?;
-    Ok(ONE)
+    Ok(Tally::ONE)
 }
 
 fn outputs() -> Result<Tally> {
@@ -145,17 +147,22 @@ fn kernels() -> Result<Tally> {
 fn as_root(arguments: &[&str]) -> Result<Tally> {
     let mut child = command::myself_as_root(arguments)?.stdout(Stdio::piped()).spawn()?;
     let out = child.stdout.take().context("its output")?;
-    let mut tally = None;
+    let mut closing = None;
+    let mut tally = Tally::default();
     for line in BufReader::new(out).lines() {
         let line = line?;
+        tally.note(&line);
         match closing_line(&line) {
-            Some(closed) => tally = Some(closed),
+            Some(closed) => closing = Some(closed),
             None => println!("{line}"),
         }
     }
     let status = child.wait()?;
-    match tally {
-        Some(tally) if status.success() || tally.failed > 0 => Ok(tally),
+    match closing {
+        Some(closed) if status.success() || closed.failed > 0 => {
+            tally.add(closed);
+            Ok(tally)
+        }
         _ => bail!("`{}` did not finish: {status}", arguments.join(" ")),
     }
 }

@@ -3,16 +3,15 @@
 //! Comes in: the outcome of an event. Goes out: alerts to the outputs, lineages, notes and watches to the kernel, questions
 //! about files to the inspector, rows to the store.
 
+use super::Agent;
 use super::state;
 use super::watching::Loading;
-use super::{Agent, own_event};
 use crate::context::{Asked, Question};
 use crate::encode::encode;
 use crate::event::{Body, Event, Loss, Remembered};
 use crate::machine::boottime_ns;
 use crate::pipeline::{Outcome, Request};
 use crate::procfs::Procfs;
-use anyhow::Result;
 use sensor_common::file::{FileKey, FileNote, notes};
 use sensor_common::key::ProcessKey;
 use sensor_common::losses::{LossReason, Ring};
@@ -29,7 +28,8 @@ impl Agent {
         for request in outcome.requests {
             match request {
                 Request::SetLineage { process, parent, lineage } => {
-                    if let Err(error) = self.sensor.set_lineage(process, parent, lineage) {
+                    let titled = self.core.has_titles(lineage);
+                    if let Err(error) = self.sensor.set_lineage(process, parent, lineage, titled) {
                         self.not_in_map(process, &error);
                     }
                 }
@@ -114,18 +114,6 @@ impl Agent {
         if self.watching.due(lineage, Instant::now()) {
             self.watch(process, &id);
         }
-    }
-
-    /// What the parent of a program that begins calls itself: read now, because it changes.
-    pub(super) fn read_title(&mut self, event: &Event) -> Result<()> {
-        let Some(parent) = self.core.title_wanted(event) else {
-            return Ok(());
-        };
-        let Some(title) = Procfs::default().title(parent.tgid) else {
-            return Ok(());
-        };
-        let record = encode(&own_event(event.time_boottime_ns, Body::Title(title), parent));
-        self.apply(&record)
     }
 
     pub(super) fn look_up_secrets(&mut self) {

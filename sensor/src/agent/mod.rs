@@ -283,7 +283,6 @@ impl Agent {
         }
         // What has to be known first is applied first, and stands first in the capture.
         self.read_container(&event)?;
-        self.read_title(&event)?;
         if let Some(capture) = &mut self.capture {
             capture.frame(record).context("writing the capture")?;
         }

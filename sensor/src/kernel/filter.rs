@@ -55,21 +55,21 @@ impl Filter {
         })
     }
 
-    /// A lineage of 0 takes the process out of the map.
-    pub fn set_lineage(&mut self, process: ProcessKey, parent: ProcessKey, lineage: u32) -> Result<()> {
+    /// A lineage of 0 takes the process out of the map. `flags` are [`sensor_common::settings::process_flags`].
+    pub fn set_lineage(&mut self, process: ProcessKey, parent: ProcessKey, lineage: u32, flags: u32) -> Result<()> {
         if lineage == 0 {
             self.forget(process);
             return Ok(());
         }
         let entry = match self.processes.get(&process.tgid, 0) {
             Ok(Entry(entry)) if ProcessKey::new(process.tgid, entry.start_boottime_ns).same_as(process) => {
-                ProcessEntry { lineage, ..entry }
+                ProcessEntry { lineage, flags, ..entry }
             }
             // Somebody younger has the number already.
             Ok(Entry(entry)) if entry.start_boottime_ns > process.start_boottime_ns => return Ok(()),
             // What stands there is of a process that had the number before.
             Ok(_) | Err(MapError::KeyNotFound) => {
-                ProcessEntry { start_boottime_ns: process.start_boottime_ns, parent, lineage, reserved: 0 }
+                ProcessEntry { start_boottime_ns: process.start_boottime_ns, parent, lineage, flags }
             }
             Err(error) => return Err(error).context("reading the kernel's process map"),
         };

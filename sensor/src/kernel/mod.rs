@@ -27,6 +27,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use sensor_common::file::{FileKey, FileNote, WatchKey};
 use sensor_common::key::ProcessKey;
 use sensor_common::losses::Ring;
+use sensor_common::settings::process_flags;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::Duration;
@@ -145,9 +146,11 @@ impl Sensor {
 
     /// Tells the kernel the lineage of a process, and who forked it, where it does not know.
     ///
-    /// A process that has ended meanwhile is left alone. Fails if the kernel's map is full.
-    pub fn set_lineage(&mut self, process: ProcessKey, parent: ProcessKey, lineage: u32) -> Result<()> {
-        self.filter.set_lineage(process, parent, lineage)
+    /// A process that has ended meanwhile is left alone. `titled`: its titles are told as it makes children. Fails if the
+    /// kernel's map is full.
+    pub fn set_lineage(&mut self, process: ProcessKey, parent: ProcessKey, lineage: u32, titled: bool) -> Result<()> {
+        let flags = if titled { process_flags::TITLED } else { 0 };
+        self.filter.set_lineage(process, parent, lineage, flags)
     }
 
     /// Forgets a process that ended, in case the kernel's own removal was before [`Self::set_lineage`].

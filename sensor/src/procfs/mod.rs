@@ -25,7 +25,6 @@ pub use root::{Place, Root, host_process, is_glob};
 pub use sockets::{Listener, NetTables, UdpSocket};
 
 use crate::event::{Body, Event, File, Net};
-use bstr::BString;
 use sensor_common::key::{PROCFS_TICK_NS, ProcessKey};
 use sensor_common::record::{Hook, Kind};
 use std::collections::{BTreeSet, HashMap};
@@ -58,21 +57,6 @@ impl Procfs {
     /// The procfs mounted there.
     pub fn new(root: &Path) -> Self {
         Self { root: root.to_owned() }
-    }
-
-    /// What a process calls itself now: its arguments as they stand in its memory, joined by spaces; at most 4 KiB.
-    pub fn title(&self, pid: u32) -> Option<BString> {
-        const MOST: u64 = 4096;
-        let mut title = Vec::new();
-        let file = std::fs::File::open(self.root.join(pid.to_string()).join("cmdline")).ok()?;
-        file.take(MOST).read_to_end(&mut title).ok()?;
-        for byte in &mut title {
-            if *byte == 0 {
-                *byte = b' ';
-            }
-        }
-        title.truncate(title.trim_ascii_end().len());
-        (!title.is_empty()).then(|| BString::from(title))
     }
 
     /// Files that a process has mapped executable, beside its executable; at most 4096.

@@ -243,7 +243,8 @@ impl Tree {
 
     fn titled(&mut self, event: &Event, title: &BString) -> Option<NodeId> {
         let id = self.find(event.process)?;
-        self.nodes.get_mut(id)?.title = Some(title.clone());
+        // Some wipe what is left of their arguments with spaces.
+        self.nodes.get_mut(id)?.title = Some(BString::from(title.trim_ascii_end()));
         Some(id)
     }
 

@@ -1,6 +1,6 @@
 //! A machine that was never there: what its kernel and the agent would have put into a capture.
 //!
-//! A core goes along, and what it asks for happens: lineages are set, directories watched, titles read, files looked at.
+//! A core goes along, and what it asks for happens: lineages are set, directories watched, titles told, files looked at.
 //! So the records are those that the agent would have seen of the same deeds.
 
 use anyhow::Result;
@@ -209,9 +209,9 @@ impl Machine {
     fn apply(&mut self, process: ProcessKey, hook: Hook, body: Body) -> Result<()> {
         let lineage = self.lineages.get(&process).copied().unwrap_or(0);
         let event = Event { time_boottime_ns: self.now_ns, process, thread: process.tgid, lineage, hook, body };
-        if let Some(titled) = self.core.title_wanted(&event) {
-            let title = format!("postgres: 15/main: app app 127.0.0.1({}) INSERT", titled.tgid);
-            self.apply(titled, Hook::Agent, Body::Title(title.into()))?;
+        if matches!(event.body, Body::Fork(_)) && self.core.has_titles(lineage) {
+            let title = format!("postgres: 15/main: app app 127.0.0.1({}) INSERT", process.tgid);
+            self.apply(process, Hook::SchedProcessFork, Body::Title(title.into()))?;
         }
         self.out.frame(&encode(&event))?;
         self.written += 1;

@@ -2,6 +2,7 @@
 
 use super::latency::Histogram;
 use super::{Kind, Told};
+use crate::report::FAILED;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -32,7 +33,7 @@ fn row(told: &Told) -> [String; 6] {
         Err(error) => format!("not played: {error:#}"),
     };
     let time = told.time_to_alert.map_or_else(String::new, |seconds| milliseconds(Some(seconds)));
-    let word = if passed(told) { "ok" } else { "FAILED" };
+    let word = if passed(told) { "ok" } else { FAILED };
     [
         told.story.id.clone(),
         kind(told.kind).to_owned(),

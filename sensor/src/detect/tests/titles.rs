@@ -40,13 +40,19 @@ fn what_the_archiver_fetches_and_runs_is_told_all_the_same() {
 
 #[test]
 fn only_where_the_title_decides_it_is_asked_for() {
-    let (mut scene, worker) = postgres("postgres: archiver");
-    let child = scene.fork(worker, 33);
-    let begins = exec(5000, child, shell("id"));
-    assert_eq!(scene.core.title_wanted(&begins), Some(worker));
-    let (mut scene, worker) = Scene::php();
-    let child = scene.fork(worker, 33);
-    assert_eq!(scene.core.title_wanted(&exec(5000, child, shell("id"))), None);
+    let (scene, _) = postgres("postgres: archiver");
+    assert!(scene.core.has_titles(1));
+    let (scene, _) = Scene::php();
+    assert!(!scene.core.has_titles(1) && !scene.core.has_titles(0));
+}
+
+#[test]
+fn the_archiver_may_be_gone_before_its_shell_is_looked_at() {
+    let (mut scene, archiver) = postgres("postgres: archiver archiving 000000010000000000000002");
+    let child = scene.fork(archiver, 33);
+    scene.ends(archiver);
+    scene.becomes(child, shell("test ! -f /mnt/wal/02 && cp pg_wal/02 /mnt/wal/02"));
+    assert_eq!(scene.told(), []);
 }
 
 /// An SSH connection: the process that calls itself that, below sshd.
