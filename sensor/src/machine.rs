@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use rustix::time::{ClockId, Timespec};
 use std::fs;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 /// Most of a file that is read.
@@ -39,16 +39,20 @@ fn own_name() -> String {
 }
 
 /// The name in the first process's UTS namespace; takes `CAP_SYS_ADMIN` and leave to look at that process.
+///
+/// This thread goes there and comes back. Not another one: the kernel still counts a thread for a moment after it was waited for,
+/// and privileges are only given up by a process that has one.
 fn first_process_name(proc_root: &Path) -> Option<String> {
-    let namespace =
-        rustix::fs::openat(CWD, proc_root.join("1/ns/uts"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-    let namespace = namespace.ok()?;
-    // In a thread, which alone goes there, and ends there.
-    let asking = std::thread::Builder::new().spawn(move || {
-        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::HostNameAndNISDomainName)).ok()?;
-        Some(own_name())
-    });
-    asking.ok()?.join().ok().flatten()
+    let open = |path: &str| {
+        rustix::fs::openat(CWD, proc_root.join(path), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()
+    };
+    let (own, first) = (open("thread-self/ns/uts")?, open("1/ns/uts")?);
+    let go = |to: &OwnedFd| move_into_link_name_space(to.as_fd(), Some(LinkNameSpaceType::HostNameAndNISDomainName));
+    go(&first).ok()?;
+    let name = own_name();
+    // That it may go there it has just shown. Without way back it would only be called what the machine is.
+    let _ = go(&own);
+    Some(name)
 }
 
 /// What `/etc/machine-id` says, or the boot id where it says nothing.
