@@ -3,7 +3,12 @@
 //! The kernel says which directory (by file handle), which name, and which process, whatever path was used; other
 //! directories cost nothing. What it does not say is looked up when the event is read: what the name is now (a link,
 //! a new file), and the time. Events of one process on one name that come quickly are merged by the kernel.
-//! Bounds: [`MAX_MARKS`] directories; the kernel's queue (16,384 events), whose overflow is counted.
+//! Bounds: [`MAX_MARKS`] directories; [`GROUPS`] that the kernel calls the same; the kernel's queue (16,384 events), whose
+//! overflow is counted.
+//!
+//! What the kernel calls a directory need not be its name alone: overlays over the same layers, which containers of one image
+//! are, can have one id and handles in common. Two such directories are marked in two groups. The groups are made at
+//! the start, because one that is made without `CAP_SYS_ADMIN` is not told who acted.
 
 mod notice;
 mod top;
@@ -21,10 +26,12 @@ use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use top::{Handle, Top, handle_of, open_directory};
+use top::{Handle, Identity, Top, open_directory};
 
 /// Most directories with a mark; more are not watched, and counted.
 const MAX_MARKS: usize = 16_384;
+/// Most directories that the kernel calls the same: containers of one image, most likely.
+const GROUPS: usize = 32;
 /// Deepest directory below a watched one that gets a mark.
 const MAX_DEPTH: u32 = 40;
 
@@ -47,10 +54,18 @@ struct Marked {
     depth: u32,
 }
 
-/// The fanotify group.
+/// A fanotify group, and what is marked in it.
+struct Group {
+    descriptor: OwnedFd,
+    /// Each with the device that its file system is.
+    directories: HashMap<Handle, (u64, Marked)>,
+}
+
+/// The fanotify groups.
 pub struct Fanotify {
-    group: OwnedFd,
-    directories: HashMap<Handle, Marked>,
+    groups: Vec<Group>,
+    /// How many of them ever had a mark: those are read.
+    used: usize,
     tops: HashMap<u32, Top>,
     /// Watches of one directory and not of those below it.
     shallow: HashSet<u32>,
@@ -60,23 +75,11 @@ pub struct Fanotify {
 }
 
 impl Fanotify {
-    /// Makes the group. Needs `CAP_SYS_ADMIN` and 5.9.
+    /// Makes the groups. Needs `CAP_SYS_ADMIN` and 5.9.
     pub fn new() -> Result<Self> {
-        let flags = libc::FAN_CLASS_NOTIF
-            | libc::FAN_CLOEXEC
-            | libc::FAN_NONBLOCK
-            | libc::FAN_REPORT_DIR_FID
-            | libc::FAN_REPORT_NAME;
-        // SAFETY: numbers only.
-        let group = unsafe { libc::fanotify_init(flags, libc::O_RDONLY as libc::c_uint) };
-        if group < 0 {
-            bail!("fanotify_init: {}", std::io::Error::last_os_error());
-        }
-        // SAFETY: a descriptor that was just made.
-        let group = unsafe { OwnedFd::from_raw_fd(group) };
         Ok(Self {
-            group,
-            directories: HashMap::new(),
+            groups: (0..GROUPS).map(|_| Group::new()).collect::<Result<_>>()?,
+            used: 0,
             tops: HashMap::new(),
             shallow: HashSet::new(),
             buffer: vec![0; 256 << 10],
@@ -85,21 +88,25 @@ impl Fanotify {
         })
     }
 
-    pub fn descriptor(&self) -> BorrowedFd<'_> {
-        self.group.as_fd()
+    /// What becomes readable when something happened.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.groups.iter().take(self.used).map(|group| group.descriptor.as_fd())
     }
 
     /// Marks a directory and, if it is `deep`, every one below it. One that is marked already is from now on reached through process
-    /// `pid`: who it was marked for first may have ended.
+    /// `pid`: who it was marked for first may have ended. If nobody leads to it any more, it may be another under the same
+    /// numbers, as a container's overlay has them after one that was unmounted: then it is marked anew.
     pub fn watch(&mut self, pid: u32, path: &Path, watch: u32, deep: bool) -> Result<()> {
         let root = PathBuf::from(format!("/proc/{pid}/root"));
         let reach = root.join(path.strip_prefix("/").unwrap_or(path));
-        if let Some(top) = self.tops.get_mut(&watch) {
+        let identity = Identity::of(&open_directory(&reach, true)?)?;
+        if let Some(top) = self.tops.get_mut(&watch)
+            && top.way().is_some()
+        {
             top.add(reach);
             return Ok(());
         }
-        let handle = handle_of(&open_directory(&reach, true)?)?;
-        self.tops.insert(watch, Top::new(handle, reach));
+        self.tops.insert(watch, Top::new(identity, reach));
         if !deep {
             self.shallow.insert(watch);
         }
@@ -115,7 +122,9 @@ impl Fanotify {
     pub fn unwatch(&mut self, watch: u32) {
         self.tops.remove(&watch);
         self.shallow.remove(&watch);
-        self.directories.retain(|_, marked| marked.watch != watch);
+        for group in &mut self.groups {
+            group.directories.retain(|_, (_, marked)| marked.watch != watch);
+        }
     }
 
     /// Where the agent reaches a watched directory now.
@@ -129,8 +138,8 @@ impl Fanotify {
         let mut waiting = vec![top];
         let mut first = true;
         while let Some(directory) = waiting.pop() {
-            let opened = match self.mark(&directory, &way) {
-                Ok(opened) => opened,
+            let (opened, group, identity) = match self.mark(&directory, &way) {
+                Ok(marked) => marked,
                 Err(error) if first => return Err(error),
                 Err(error) => {
                     self.unmarked += 1;
@@ -139,12 +148,12 @@ impl Fanotify {
                 }
             };
             first = false;
-            for entry in rustix::fs::Dir::read_from(&opened.0).into_iter().flatten().flatten() {
+            for entry in rustix::fs::Dir::read_from(&opened).into_iter().flatten().flatten() {
                 let name = entry.file_name();
                 if name == c"." || name == c".." {
                     continue;
                 }
-                if is_directory(&opened.0, name) {
+                if is_directory(&opened, name) {
                     if directory.depth < MAX_DEPTH && !self.shallow.contains(&directory.watch) {
                         waiting.push(directory.below(name.to_bytes()));
                     }
@@ -152,21 +161,28 @@ impl Fanotify {
                     found(&directory, &way, name);
                 }
             }
-            self.directories.insert(opened.1, directory);
+            if let Some(group) = self.groups.get_mut(group) {
+                group.directories.insert(identity.handle, (identity.device, directory));
+            }
         }
         Ok(())
     }
 
-    fn mark(&mut self, directory: &Marked, way: &Path) -> Result<(OwnedFd, Handle)> {
-        if self.directories.len() >= MAX_MARKS {
+    /// Marks a directory in the first group that has no other of its name; that group's number, and what the kernel calls it.
+    fn mark(&mut self, directory: &Marked, way: &Path) -> Result<(OwnedFd, usize, Identity)> {
+        if self.groups.iter().map(|group| group.directories.len()).sum::<usize>() >= MAX_MARKS {
             bail!("more than {MAX_MARKS} directories");
         }
         let opened = open_directory(&way.join(&directory.below), directory.depth == 0)?;
-        let handle = handle_of(&opened).context("its file handle")?;
+        let identity = Identity::of(&opened).context("its file handle")?;
+        let number = self.group_for(&identity).with_context(|| {
+            format!("{GROUPS} other directories have its file handle, such as those of containers of one image")
+        })?;
+        let group = &self.groups[number];
         // SAFETY: a null path means the descriptor itself.
         let marked = unsafe {
             libc::fanotify_mark(
-                self.group.as_raw_fd(),
+                group.descriptor.as_raw_fd(),
                 libc::FAN_MARK_ADD,
                 EVENTS,
                 opened.as_raw_fd(),
@@ -176,29 +192,49 @@ impl Fanotify {
         if marked < 0 {
             bail!("fanotify_mark: {}", std::io::Error::last_os_error());
         }
-        Ok((opened, handle))
+        self.used = self.used.max(number + 1);
+        Ok((opened, number, identity))
+    }
+
+    /// The first group without another directory of that name; else one where nobody leads to the other any more, as when its
+    /// container has ended.
+    fn group_for(&mut self, identity: &Identity) -> Option<usize> {
+        let other = |group: &Group| {
+            let named = group.directories.get(&identity.handle);
+            named.filter(|(device, _)| *device != identity.device).map(|(_, marked)| marked.watch)
+        };
+        let others: Vec<Option<u32>> = self.groups.iter().map(other).collect();
+        let gone = |tops: &mut HashMap<u32, Top>, watch: u32| tops.get_mut(&watch).and_then(Top::way).is_none();
+        let free = others.iter().position(Option::is_none);
+        free.or_else(|| others.iter().position(|other| other.is_some_and(|watch| gone(&mut self.tops, watch))))
     }
 
     /// Reads what waits, as records.
     pub fn read(&mut self, batch: &mut Batch) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        for _ in 0..16 {
-            let Ok(length) = rustix::io::read(&self.group, &mut buffer[..]) else {
-                break;
-            };
-            if length == 0 {
-                break;
-            }
-            let mut rest = &buffer[..length];
-            while let Some((notice, next)) = Notice::parse(rest) {
-                self.notice(&notice, batch);
-                rest = next;
-            }
+        for group in 0..self.used {
+            self.read_group(group, &mut buffer, batch);
         }
         self.buffer = buffer;
     }
 
-    fn notice(&mut self, notice: &Notice<'_>, batch: &mut Batch) {
+    fn read_group(&mut self, number: usize, buffer: &mut [u8], batch: &mut Batch) {
+        for _ in 0..16 {
+            let Some(group) = self.groups.get(number) else {
+                return;
+            };
+            let Ok(length @ 1..) = rustix::io::read(&group.descriptor, &mut *buffer) else {
+                return;
+            };
+            let mut rest = &buffer[..length];
+            while let Some((notice, next)) = Notice::parse(rest) {
+                self.notice(number, &notice, batch);
+                rest = next;
+            }
+        }
+    }
+
+    fn notice(&mut self, group: usize, notice: &Notice<'_>, batch: &mut Batch) {
         if notice.mask & libc::FAN_Q_OVERFLOW != 0 {
             self.overflows += 1;
             return;
@@ -206,7 +242,7 @@ impl Fanotify {
         let Some((handle, name)) = notice.directory_and_name() else {
             return;
         };
-        let Some(directory) = self.directories.get(handle) else {
+        let Some((_, directory)) = self.groups.get(group).and_then(|group| group.directories.get(handle)) else {
             return;
         };
         if notice.mask & libc::FAN_ONDIR != 0 {
@@ -251,6 +287,24 @@ impl Fanotify {
             .filter(|(count, _)| *count > 0)
             .map(|(count, reason)| Loss { ring: Ring::Fanotify, reason, kind: None, count })
             .collect()
+    }
+}
+
+impl Group {
+    fn new() -> Result<Self> {
+        let flags = libc::FAN_CLASS_NOTIF
+            | libc::FAN_CLOEXEC
+            | libc::FAN_NONBLOCK
+            | libc::FAN_REPORT_DIR_FID
+            | libc::FAN_REPORT_NAME;
+        // SAFETY: numbers only.
+        let group = unsafe { libc::fanotify_init(flags, libc::O_RDONLY as libc::c_uint) };
+        if group < 0 {
+            bail!("fanotify_init: {}", std::io::Error::last_os_error());
+        }
+        // SAFETY: a descriptor that was just made.
+        let descriptor = unsafe { OwnedFd::from_raw_fd(group) };
+        Ok(Self { descriptor, directories: HashMap::new() })
     }
 }
 

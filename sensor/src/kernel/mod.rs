@@ -135,7 +135,7 @@ impl Sensor {
         waited.push(PollFd::from_borrowed_fd(activity, PollFlags::IN));
         waited.push(PollFd::from_borrowed_fd(also, PollFlags::IN));
         if let Some(fanotify) = &self.fanotify {
-            waited.push(PollFd::from_borrowed_fd(fanotify.descriptor(), PollFlags::IN));
+            waited.extend(fanotify.descriptors().map(|group| PollFd::from_borrowed_fd(group, PollFlags::IN)));
         }
         let timeout = Timespec::try_from(timeout).context("poll timeout")?;
         match rustix::event::poll(&mut waited, Some(&timeout)) {

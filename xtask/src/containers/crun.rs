@@ -36,6 +36,8 @@ pub struct Spec {
     pub id: String,
     /// Read-only layers of its root, uppermost first.
     pub layers: Vec<PathBuf>,
+    /// Further options of the overlay that they make.
+    pub overlay: &'static str,
     /// What it runs.
     pub arguments: Vec<String>,
     /// Its control group, from the root of the hierarchy.
@@ -60,6 +62,7 @@ impl Spec {
         Self {
             id: id.to_owned(),
             layers: layers.to_vec(),
+            overlay: "",
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             cgroup: cgroup.to_owned(),
             capabilities: CAPABILITIES.iter().map(|&name| name.to_owned()).collect(),
@@ -129,7 +132,8 @@ impl Container {
     fn mount(&self) -> Result<()> {
         let layers: Vec<String> = self.spec.layers.iter().map(|layer| layer.display().to_string()).collect();
         let bundle = self.bundle.display();
-        let options = format!("lowerdir={},upperdir={bundle}/upper,workdir={bundle}/work", layers.join(":"));
+        let options =
+            format!("lowerdir={},upperdir={bundle}/upper,workdir={bundle}/work{}", layers.join(":"), self.spec.overlay);
         let root = self.root();
         command::output(command::command("mount").args(["-t", "overlay", "overlay", "-o", &options]).arg(root))
             .map(drop)

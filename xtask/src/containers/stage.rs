@@ -52,6 +52,14 @@ impl Stage {
         Container::start(&self.directory, Spec::new(&called.id, &called.cgroup(), &self.layers, arguments))
     }
 
+    /// The same with an overlay whose file system id and handles are those of each other container of the image, as they are
+    /// where it was made before Linux 6.6.
+    pub fn start_alike(&self, called: &Called, arguments: &[&str]) -> Result<Container> {
+        called.write_state()?;
+        let spec = Spec::new(&called.id, &called.cgroup(), &self.layers, arguments);
+        Container::start(&self.directory, Spec { overlay: ",uuid=off", ..spec })
+    }
+
     /// Waits until something was said that fits.
     pub fn await_line(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         let begin = Instant::now();

@@ -8,10 +8,18 @@ use std::path::{Path, PathBuf};
 /// File system id and file handle: what the kernel calls a directory in its events.
 pub type Handle = Vec<u8>;
 
+/// Which directory it is. Overlays over the same layers can have handles in common; their devices differ.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub handle: Handle,
+    /// `st_dev`.
+    pub device: u64,
+}
+
 /// A watched directory itself, and how the agent reaches it: through the roots of processes, in whose mount namespaces
 /// its path means it. Nothing is held open, because that would keep a file system from being unmounted.
 pub struct Top {
-    handle: Handle,
+    identity: Identity,
     ways: Vec<PathBuf>,
 }
 
@@ -19,8 +27,8 @@ pub struct Top {
 const MAX_WAYS: usize = 16;
 
 impl Top {
-    pub fn new(handle: Handle, way: PathBuf) -> Self {
-        Self { handle, ways: vec![way] }
+    pub fn new(identity: Identity, way: PathBuf) -> Self {
+        Self { identity, ways: vec![way] }
     }
 
     pub fn add(&mut self, way: PathBuf) {
@@ -34,8 +42,8 @@ impl Top {
     /// One that still leads there: a process may have ended, and its pid be another's.
     pub fn way(&mut self) -> Option<PathBuf> {
         while let Some(way) = self.ways.last() {
-            let there = open_directory(way, true).and_then(|opened| handle_of(&opened));
-            if there.is_ok_and(|handle| handle == self.handle) {
+            let there = open_directory(way, true).and_then(|opened| Identity::of(&opened));
+            if there.is_ok_and(|identity| identity == self.identity) {
                 return Some(way.clone());
             }
             self.ways.pop();
@@ -59,8 +67,16 @@ struct FileHandle {
     handle: [u8; 128],
 }
 
+impl Identity {
+    /// Of an open directory.
+    pub fn of(directory: &OwnedFd) -> Result<Self> {
+        let device = rustix::fs::fstat(directory).context("fstat")?.st_dev;
+        Ok(Self { handle: handle_of(directory)?, device })
+    }
+}
+
 /// `fsid` and `file_handle` of a directory, in the layout of the kernel's event.
-pub fn handle_of(directory: &OwnedFd) -> Result<Handle> {
+fn handle_of(directory: &OwnedFd) -> Result<Handle> {
     let statfs = rustix::fs::fstatfs(directory).context("fstatfs")?;
     // SAFETY: `fsid_t` is two integers, read as its bytes.
     let fsid: [u8; 8] = unsafe { std::mem::transmute_copy(&statfs.f_fsid) };
