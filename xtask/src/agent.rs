@@ -3,6 +3,7 @@
 
 use crate::command;
 use crate::daemons::host;
+use crate::syscalls;
 use anyhow::{Context, Result, bail};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ impl Agent {
     ///
     /// `directory` takes its socket and its state; standard output goes to `out`, standard error to `sensor.log` there.
     pub fn start(sensor: &Path, directory: &Path, settings: &[String], out: Stdio) -> Result<Self> {
-        Self::start_with(Command::new(sensor), directory, settings, out)
+        Self::start_with(syscalls::follow(sensor), directory, settings, out)
     }
 
     /// The same with a command that `run` and so on is to be added to.
@@ -89,6 +90,11 @@ impl Agent {
         self.end()
     }
 
+    /// Waits until it has ended, which somebody asked of it.
+    pub fn wait(mut self, limit: Duration) -> Result<ExitStatus> {
+        self.ended_within(limit)?.with_context(|| format!("it did not end within {limit:?}"))
+    }
+
     /// Kills it, as `kill -9` does.
     pub fn kill(mut self) -> Result<()> {
         self.child.kill()?;
@@ -128,6 +134,17 @@ impl Agent {
         bail!("not ready after {} s", READY_LIMIT.as_secs())
     }
 
+    fn ended_within(&mut self, limit: Duration) -> Result<Option<ExitStatus>> {
+        let deadline = Instant::now() + limit;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(Some(status));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(None)
+    }
+
     fn end(&mut self) -> Result<ExitStatus> {
         if let Some(status) = self.child.try_wait()? {
             return Ok(status);
@@ -135,12 +152,8 @@ impl Agent {
         // The shell's own kill: a program of that name may be missing.
         let kill = format!("kill -TERM {}", self.child.id());
         command::output(command::command("sh").args(["-c", &kill]))?;
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
-            }
-            std::thread::sleep(Duration::from_millis(20));
+        if let Some(status) = self.ended_within(Duration::from_secs(10))? {
+            return Ok(status);
         }
         self.child.kill()?;
         self.child.wait()?;

@@ -28,7 +28,13 @@ pub fn as_root(program: impl AsRef<OsStr>) -> Result<Command> {
 
 /// This program as root, with these arguments and what of the environment decides where things are.
 pub fn myself_as_root(arguments: &[&str]) -> Result<Command> {
+    myself_as_root_with(None, arguments)
+}
+
+/// The same, with a further variable.
+pub fn myself_as_root_with(variable: Option<(&str, &Path)>, arguments: &[&str]) -> Result<Command> {
     let mut command = as_root("env")?;
+    command.args(variable.map(|(name, value)| format!("{name}={}", value.display())));
     for name in ["PATH", "CARGO_TARGET_DIR", "CI"] {
         if let Some(value) = std::env::var_os(name) {
             let mut pair = OsStr::new(name).to_owned();

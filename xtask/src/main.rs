@@ -31,6 +31,7 @@ mod servers;
 mod setup;
 mod soak;
 mod stories;
+mod syscalls;
 mod test;
 mod tidy;
 mod vm;
@@ -94,6 +95,8 @@ enum Command {
     Prometheus,
     /// Let the sensor see a million events, as root: memory, tasks and descriptors stay what they are.
     Soak(soak::Options),
+    /// Compare the system calls that sensors make with those that are let through, as root
+    Syscalls(syscalls::Options),
     /// Do an hour's worth of ordinary work on real servers, as root: no alert above info may come of it.
     Everyday(everyday::Options),
     /// What is handed out: the finished binary, a Debian package, and their digests, in target/dist.
@@ -142,6 +145,7 @@ fn run(command: Command) -> Result<()> {
         Command::Outputs(options) => outputs::run(&options),
         Command::Prometheus => prometheus::run(),
         Command::Soak(options) => soak::run(&options),
+        Command::Syscalls(options) => syscalls::run(&options),
         Command::Everyday(options) => everyday::run(&options),
         Command::Scenarios(options) => scenarios::run(&options),
         Command::Actor { part, arguments } => scenarios::act(&part, &arguments),

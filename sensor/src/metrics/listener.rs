@@ -9,13 +9,13 @@
 use super::Metrics;
 use super::door::{Answer, Confined, Landlock, Question};
 use anyhow::{Context, Result, anyhow};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the listener may take to confine itself, and to take an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -69,10 +69,7 @@ impl Listener {
         self.door.set_read_timeout(Some(PATIENCE)).context("the metrics listener's socket")?;
         self.door.set_write_timeout(Some(PATIENCE)).context("the metrics listener's socket")?;
         let Ok(confined) = Confined::read(&mut self.door) else {
-            // It may wait for ever, or have ended.
-            let _ = self.child.kill();
-            let status = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
-            return Err(anyhow!("the metrics listener could not give up its privileges ({status})"));
+            return Err(anyhow!("the metrics listener could not give up its privileges ({})", self.dismiss()));
         };
         self.door.set_read_timeout(None).context("the metrics listener's socket")?;
         introduce(confined);
@@ -102,10 +99,20 @@ impl Listener {
             }
         };
         // Whoever does not keep to what was agreed is not trusted any more. It may have ended already.
-        let _ = self.child.kill();
-        match self.child.wait() {
-            Ok(status) => format!("{status}; {error}"),
-            Err(waiting) => format!("{error}; {waiting}"),
+        format!("{}; {error}", self.dismiss())
+    }
+
+    /// Has it end, which it does when its door is closed; gives how. The agent may not kill it: it may kill nobody.
+    fn dismiss(&mut self) -> String {
+        let _ = self.door.shutdown(Shutdown::Both);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return status.to_string(),
+                Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(10)),
+                Ok(None) => return "it does not end".to_owned(),
+                Err(error) => return error.to_string(),
+            }
         }
     }
 }

@@ -1,24 +1,21 @@
 //! The system calls that are let through, each with what asks for it: the agent's after its hooks are attached, and those
 //! of the process that answers HTTP.
 //!
-//! `cargo xtask syscalls` compares these lists with what a sensor that does everything really calls. What only some C
-//! libraries or kernels call, or only after a failure, stands in [`AGENT`] with that as its reason.
+//! `cargo xtask syscalls` compares these lists with what the sensors of tests really call. A call that none of them makes stays
+//! in a list only with the reason for that.
 
 use libc::{
     SYS_accept4, SYS_access, SYS_bind, SYS_bpf, SYS_brk, SYS_chmod, SYS_clock_gettime, SYS_clock_nanosleep, SYS_clone,
-    SYS_close, SYS_connect, SYS_dup, SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait, SYS_epoll_wait, SYS_eventfd2,
-    SYS_exit, SYS_exit_group, SYS_fallocate, SYS_fanotify_mark, SYS_fchmod, SYS_fchown, SYS_fcntl, SYS_fdatasync,
-    SYS_flock, SYS_fstat, SYS_fstatfs, SYS_fsync, SYS_ftruncate, SYS_futex, SYS_getcwd, SYS_getdents64, SYS_getegid,
-    SYS_geteuid, SYS_getgid, SYS_getpeername, SYS_getpid, SYS_getrandom, SYS_getsockname, SYS_getsockopt, SYS_gettid,
-    SYS_gettimeofday, SYS_getuid, SYS_getxattr, SYS_ioctl, SYS_kill, SYS_lgetxattr, SYS_listen, SYS_lseek, SYS_lstat,
-    SYS_madvise, SYS_membarrier, SYS_mkdir, SYS_mmap, SYS_mprotect, SYS_mremap, SYS_munmap, SYS_name_to_handle_at,
-    SYS_nanosleep, SYS_newfstatat, SYS_open, SYS_openat, SYS_openat2, SYS_pipe2, SYS_poll, SYS_ppoll, SYS_prctl,
-    SYS_pread64, SYS_prlimit64, SYS_pwrite64, SYS_read, SYS_readlink, SYS_readlinkat, SYS_readv, SYS_recvfrom,
-    SYS_recvmsg, SYS_rename, SYS_restart_syscall, SYS_rmdir, SYS_rseq, SYS_rt_sigaction, SYS_rt_sigprocmask,
-    SYS_rt_sigreturn, SYS_sched_getaffinity, SYS_sched_yield, SYS_sendmmsg, SYS_sendmsg, SYS_sendto,
-    SYS_set_robust_list, SYS_setsockopt, SYS_shutdown, SYS_sigaltstack, SYS_socket, SYS_socketpair, SYS_stat,
-    SYS_statfs, SYS_statx, SYS_sysinfo, SYS_tgkill, SYS_umask, SYS_uname, SYS_unlink, SYS_wait4, SYS_waitid, SYS_write,
-    SYS_writev,
+    SYS_close, SYS_connect, SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait, SYS_epoll_wait, SYS_eventfd2, SYS_exit,
+    SYS_exit_group, SYS_fanotify_mark, SYS_fchmod, SYS_fchown, SYS_fcntl, SYS_fstat, SYS_fstatfs, SYS_fsync,
+    SYS_ftruncate, SYS_futex, SYS_getcwd, SYS_getdents64, SYS_geteuid, SYS_getpid, SYS_getrandom, SYS_getsockname,
+    SYS_getsockopt, SYS_gettid, SYS_getxattr, SYS_ioctl, SYS_lgetxattr, SYS_listen, SYS_lseek, SYS_madvise, SYS_mkdir,
+    SYS_mmap, SYS_mprotect, SYS_mremap, SYS_munmap, SYS_name_to_handle_at, SYS_newfstatat, SYS_open, SYS_openat,
+    SYS_openat2, SYS_poll, SYS_ppoll, SYS_prctl, SYS_pread64, SYS_pwrite64, SYS_read, SYS_readlink, SYS_readlinkat,
+    SYS_recvfrom, SYS_recvmsg, SYS_rename, SYS_restart_syscall, SYS_rseq, SYS_rt_sigaction, SYS_rt_sigprocmask,
+    SYS_rt_sigreturn, SYS_sched_getaffinity, SYS_sched_yield, SYS_sendmmsg, SYS_sendto, SYS_set_robust_list,
+    SYS_setsockopt, SYS_shutdown, SYS_sigaltstack, SYS_socket, SYS_statx, SYS_tgkill, SYS_uname, SYS_unlink, SYS_wait4,
+    SYS_write, SYS_writev,
 };
 
 /// A call that is let through.
@@ -30,6 +27,8 @@ pub struct Call {
     pub name: &'static str,
     /// What asks for it.
     pub why: &'static str,
+    /// Why no test makes it, if none does.
+    pub untested: Option<&'static str>,
     /// If there are any: it is let through only where one of these holds.
     pub only: &'static [Only],
 }
@@ -46,12 +45,13 @@ pub enum Only {
 }
 
 macro_rules! calls {
-    ($($number:ident $(($($only:expr),+))? : $why:literal,)+) => {
+    ($($number:ident $(($($only:expr),+))? : $why:literal $(, untested: $untested:literal)? ;)+) => {
         &[$(Call {
             number: $number,
             // Without `SYS_`.
             name: stringify!($number).split_at(4).1,
             why: $why,
+            untested: [$($untested)?].first().copied(),
             only: &[$($($only),+)?],
         }),+]
     };
@@ -70,156 +70,129 @@ const PR_SET_VMA: u64 = 0x5356_4d41;
 /// module, or changes who this process is.
 pub const AGENT: &[Call] = calls![
     // Files.
-    SYS_openat: "procfs, configuration, component files, state, outputs",
-    SYS_openat2: "files below another process's root, with no way out of it",
-    SYS_open: "the same, by older C libraries",
-    SYS_close: "what was opened",
-    SYS_read: "files, the fanotify group, sockets",
-    SYS_readv: "sockets",
-    SYS_pread64: "the state's database, package databases",
-    SYS_write: "outputs, logs, waking a thread",
-    SYS_writev: "outputs, logs",
-    SYS_pwrite64: "the state's database",
-    SYS_lseek: "files that are read in pieces",
-    SYS_fstat: "files",
-    SYS_stat: "the same, by older C libraries and SQLite",
-    SYS_lstat: "the same",
-    SYS_newfstatat: "files and directories",
-    SYS_statx: "which file it is: device, inode, mount",
-    SYS_fstatfs: "the file system's id, as fanotify says it",
-    SYS_statfs: "the same, by name",
-    SYS_access: "whether the state's journal is there",
-    SYS_readlink: "exe, root, cwd, ns and fd of processes",
-    SYS_readlinkat: "the same, by a directory",
-    SYS_getdents64: "procfs and component directories",
-    SYS_getxattr: "attributes of files in overlays",
-    SYS_lgetxattr: "the same",
-    SYS_getcwd: "relative paths in the configuration",
-    SYS_fcntl: "locks of the state's database, flags of descriptors",
-    SYS_flock: "locks of outputs' spools",
-    SYS_ftruncate: "the state's journal",
-    SYS_fallocate: "room for the state",
-    SYS_fsync: "what must survive: state, spools",
-    SYS_fdatasync: "the same",
-    SYS_fchmod: "modes of files that are made",
-    SYS_fchown: "SQLite gives its journal the owner of its database",
-    SYS_chmod: "the mode of the control socket",
-    SYS_umask: "modes of files that are made",
-    SYS_mkdir: "directories of outputs, state and control socket",
-    SYS_rmdir: "a spool's directory",
-    SYS_rename: "rotation of output files, spools, a state that is moved aside",
-    SYS_unlink: "the oldest output file, spools, the state's journal, the control socket",
-    SYS_dup: "a descriptor that a thread keeps for itself",
-    SYS_ioctl: "whether a descriptor is a terminal; bytes that wait; sockets that do not block",
+    SYS_openat: "procfs, configuration, component files, state, outputs";
+    SYS_openat2: "files below another process's root, with no way out of it";
+    SYS_open: "the same, by older C libraries";
+    SYS_close: "what was opened";
+    SYS_read: "files, the fanotify group, sockets";
+    SYS_pread64: "the state's database, package databases";
+    SYS_write: "outputs, logs, waking a thread";
+    SYS_writev: "outputs, logs";
+    SYS_pwrite64: "the state's database";
+    SYS_lseek: "files that are read in pieces";
+    SYS_fstat: "files";
+    SYS_newfstatat: "files and directories";
+    SYS_statx: "which file it is: device, inode, mount";
+    SYS_fstatfs: "the file system's id, as fanotify says it";
+    SYS_access: "SQLite looks for a journal of another mode", untested: "only after the machine went down while the state was written";
+    SYS_readlink: "exe, root, cwd, ns and fd of processes";
+    SYS_readlinkat: "the same, by a directory";
+    SYS_getdents64: "procfs and component directories";
+    SYS_getxattr: "attributes of files in overlays", untested: "only in containers: `cargo xtask containers`";
+    SYS_lgetxattr: "the same", untested: "only in containers: `cargo xtask containers`";
+    SYS_getcwd: "relative paths in the configuration", untested: "paths in tests are absolute";
+    SYS_fcntl: "locks of the state's database, flags of descriptors";
+    SYS_ftruncate: "the state's journal";
+    SYS_fsync: "what must survive: state, spools";
+    SYS_fchmod: "SQLite sets the mode of a journal that the umask narrowed", untested: "the umask of tests narrows nothing";
+    SYS_fchown: "SQLite gives its journal the owner of its database";
+    SYS_chmod: "the mode of the control socket";
+    SYS_mkdir: "directories of outputs, state and control socket";
+    SYS_rename: "rotation of output files, spools, a state that is moved aside";
+    SYS_unlink: "the oldest output file, spools, the state's journal, the control socket";
+    SYS_ioctl: "whether a descriptor is a terminal; bytes that wait; sockets that do not block";
     // The kernel's side.
     SYS_bpf(
         Only::Is(0, BPF_MAP_LOOKUP_ELEM), Only::Is(0, BPF_MAP_UPDATE_ELEM), Only::Is(0, BPF_MAP_DELETE_ELEM),
         Only::Is(0, BPF_MAP_GET_NEXT_KEY), Only::Is(0, BPF_OBJ_GET_INFO_BY_FD)
-    ): "maps and programs that are open: lineages, watches, notes, losses, costs; nothing is loaded or attached any more",
-    SYS_fanotify_mark: "new servers' directories, in the tracepoint set",
-    SYS_name_to_handle_at: "what the kernel calls a directory in fanotify's events",
+    ): "maps and programs that are open: lineages, watches, notes, losses, costs; nothing is loaded or attached any more";
+    SYS_fanotify_mark: "new servers' directories, in the tracepoint set";
+    SYS_name_to_handle_at: "what the kernel calls a directory in fanotify's events";
     // Waiting.
-    SYS_poll: "waiting for the kernel's rings, and in the resolver",
-    SYS_ppoll: "the same, with a time",
-    SYS_epoll_create1: "outputs that speak to the network",
-    SYS_epoll_ctl: "the same",
-    SYS_epoll_wait: "the same",
-    SYS_epoll_pwait: "the same",
-    SYS_eventfd2: "waking a thread",
-    SYS_pipe2: "waking a thread",
-    SYS_futex: "threads that wait for each other",
-    SYS_nanosleep: "waiting",
-    SYS_clock_nanosleep: "waiting",
-    SYS_clock_gettime: "the time, where the kernel does not give it without a call",
-    SYS_gettimeofday: "the same",
-    SYS_restart_syscall: "a wait that went on after the process was stopped",
+    SYS_poll: "waiting for the kernel's rings, and in the resolver";
+    SYS_ppoll: "the same, with a time";
+    SYS_epoll_create1: "outputs that speak to the network";
+    SYS_epoll_ctl: "the same";
+    SYS_epoll_wait: "the same";
+    SYS_epoll_pwait: "the same", untested: "newer C libraries ask it instead of the one before";
+    SYS_eventfd2: "waking a thread";
+    SYS_futex: "threads that wait for each other";
+    SYS_clock_nanosleep: "SQLite waits for a lock; too many who ask on the control socket are made to wait", untested: "nobody else holds the state in tests";
+    SYS_clock_gettime: "the time, where the kernel does not give it without a call", untested: "the machines of tests give the time without a call";
+    SYS_restart_syscall: "a wait that went on after the process was stopped", untested: "tests do not stop it; seen where a debugger did";
     // Sockets.
     SYS_socket(
         Only::Is(0, libc::AF_UNIX as u64), Only::Is(0, libc::AF_INET as u64), Only::Is(0, libc::AF_INET6 as u64),
         Only::Is(0, libc::AF_NETLINK as u64)
-    ): "outputs, the control socket; the resolver asks netlink for this machine's addresses",
-    SYS_socketpair: "waking a thread",
-    SYS_connect: "outputs; the resolver",
-    SYS_bind: "the control socket; the resolver's netlink socket",
-    SYS_listen: "the control socket",
-    SYS_accept4: "the control socket",
-    SYS_getsockname: "the resolver",
-    SYS_getpeername: "outputs",
-    SYS_getsockopt: "who asks on the control socket; whether a connection came about",
-    SYS_setsockopt: "time limits",
-    SYS_shutdown: "ending a connection",
-    SYS_sendto: "sockets",
-    SYS_sendmsg: "sockets",
-    SYS_sendmmsg: "the resolver",
-    SYS_recvfrom: "sockets",
-    SYS_recvmsg: "the resolver",
+    ): "outputs, the control socket; the resolver asks netlink for this machine's addresses";
+    SYS_connect: "outputs; the resolver";
+    SYS_bind: "the control socket; the resolver's netlink socket";
+    SYS_listen: "the control socket";
+    SYS_accept4: "the control socket";
+    SYS_getsockname: "the resolver", untested: "tests resolve names without a server";
+    SYS_getsockopt: "who asks on the control socket; whether a connection came about";
+    SYS_setsockopt: "time limits";
+    SYS_shutdown: "has the process that answers HTTP end", untested: "that lives as long as the agent";
+    SYS_sendto: "sockets";
+    SYS_sendmmsg: "the resolver asks a server for names", untested: "tests resolve names without one";
+    SYS_recvfrom: "sockets";
+    SYS_recvmsg: "the resolver", untested: "tests resolve names without a server";
     // Memory and threads.
-    SYS_mmap: "memory; libraries that the resolver loads",
-    SYS_munmap: "memory",
-    SYS_mremap: "memory; the state's database",
-    SYS_mprotect: "memory; guard pages of threads",
-    SYS_madvise: "giving memory back",
-    SYS_brk: "memory",
-    SYS_clone(Only::Has(0, libc::CLONE_THREAD as u64)): "threads, never processes",
-    SYS_set_robust_list: "a thread begins",
-    SYS_rseq: "a thread begins",
-    SYS_sched_getaffinity: "a thread begins: where its stack is",
-    SYS_sched_yield: "threads that wait for each other",
-    SYS_membarrier: "threads that wait for each other",
-    SYS_sigaltstack: "a thread begins",
-    SYS_rt_sigprocmask: "a thread begins",
-    SYS_rt_sigaction: "a signal that is to end the process, the second time",
-    SYS_rt_sigreturn: "a signal was dealt with",
-    SYS_prctl(Only::Is(0, PR_SET_NAME), Only::Is(0, PR_CAPBSET_READ), Only::Is(0, PR_SET_VMA)): "names of threads and memory",
-    SYS_prlimit64: "sizes of threads' stacks",
-    SYS_exit: "a thread ends",
-    SYS_exit_group: "the end",
-    SYS_tgkill: "abort, after a failure that cannot be told otherwise",
-    SYS_kill(Only::Is(1, 0)): "whether a process runs; no signal is sent",
-    SYS_wait4: "how the process that answers HTTP ended",
-    SYS_waitid: "the same",
+    SYS_mmap: "memory; libraries that the resolver loads";
+    SYS_munmap: "memory";
+    SYS_mremap: "memory; the state's database";
+    SYS_mprotect: "memory; guard pages of threads";
+    SYS_madvise: "giving memory back";
+    SYS_brk: "memory";
+    SYS_clone(Only::Has(0, libc::CLONE_THREAD as u64)): "threads, never processes";
+    SYS_set_robust_list: "a thread begins";
+    SYS_rseq: "a thread begins";
+    SYS_sched_getaffinity: "a thread begins: where its stack is";
+    SYS_sched_yield: "threads that wait for each other", untested: "only where two threads meet at the same instant";
+    SYS_sigaltstack: "a thread begins";
+    SYS_rt_sigprocmask: "a thread begins";
+    SYS_rt_sigaction: "a signal that is to end the process, the second time";
+    SYS_rt_sigreturn: "a signal was dealt with";
+    SYS_prctl(Only::Is(0, PR_SET_NAME), Only::Is(0, PR_CAPBSET_READ), Only::Is(0, PR_SET_VMA)): "names of threads and memory";
+    SYS_exit: "a thread ends";
+    SYS_exit_group: "the end";
+    SYS_tgkill: "abort, after a failure that cannot be told otherwise", untested: "no test makes it fail so";
+    SYS_wait4: "how the process that answers HTTP ended", untested: "it lives as long as the agent, but for one test of the listener";
     // Asking who and where.
-    SYS_getpid: "logs, procfs",
-    SYS_gettid: "logs",
-    SYS_getuid: "files that SQLite makes",
-    SYS_geteuid: "who may ask",
-    SYS_getgid: "libraries that look whether they are privileged",
-    SYS_getegid: "the same",
-    SYS_uname: "the kernel's name",
-    SYS_sysinfo: "how much memory there is, by the C library",
-    SYS_getrandom: "keys of hash tables, TLS",
+    SYS_getpid: "logs, procfs";
+    SYS_gettid: "logs";
+    SYS_geteuid: "who may ask";
+    SYS_uname: "the kernel's name";
+    SYS_getrandom: "keys of hash tables, TLS";
 ];
 
 /// The process that answers HTTP, once it has its two sockets. It opens nothing, connects to nothing, makes nothing.
 pub const LISTENER: &[Call] = calls![
-    SYS_accept4: "connections",
-    SYS_read: "the agent's answers, waking",
-    SYS_write: "questions to the agent, waking",
-    SYS_recvfrom: "requests, the agent's answers",
-    SYS_sendto: "answers, questions to the agent",
-    SYS_writev: "answers",
-    SYS_sendmsg: "answers",
-    SYS_shutdown: "ending a connection",
-    SYS_close: "ending a connection",
-    SYS_epoll_ctl: "waiting for sockets",
-    SYS_epoll_wait: "waiting for sockets",
-    SYS_epoll_pwait: "waiting for sockets",
-    SYS_getsockopt: "whether a connection failed",
-    SYS_fcntl(Only::Is(1, libc::F_GETFL as u64), Only::Is(1, libc::F_GETFD as u64)): "whether a socket blocks, in builds with debug assertions",
-    SYS_futex: "waking",
-    SYS_mmap(Only::HasNot(2, libc::PROT_EXEC as u64)): "memory",
-    SYS_mremap: "memory",
-    SYS_munmap: "memory",
-    SYS_madvise: "giving memory back",
-    SYS_brk: "memory",
-    SYS_clock_gettime: "the time, where the kernel does not give it without a call",
-    SYS_getrandom: "keys of hash tables",
-    SYS_sched_yield: "waking",
-    SYS_rt_sigreturn: "a signal was dealt with",
-    SYS_restart_syscall: "a wait that went on after the process was stopped",
-    SYS_sigaltstack: "the end",
-    SYS_exit: "the end",
-    SYS_exit_group: "the end",
+    SYS_accept4: "connections";
+    SYS_read: "the counter by which it is woken, when that is full", untested: "it was not";
+    SYS_write: "questions to the agent, waking";
+    SYS_recvfrom: "requests, the agent's answers";
+    SYS_sendto: "answers, questions to the agent";
+    SYS_writev: "answers";
+    SYS_shutdown: "ending a connection";
+    SYS_close: "ending a connection";
+    SYS_epoll_ctl: "waiting for sockets";
+    SYS_epoll_wait: "waiting for sockets";
+    SYS_epoll_pwait: "the same", untested: "newer C libraries ask it instead of the one before";
+    SYS_getsockopt: "whether a connection failed", untested: "none failed";
+    SYS_fcntl(Only::Is(1, libc::F_GETFL as u64), Only::Is(1, libc::F_GETFD as u64)): "whether a socket blocks, in builds with debug assertions", untested: "tests use the release build";
+    SYS_futex: "waking";
+    SYS_mmap(Only::HasNot(2, libc::PROT_EXEC as u64)): "memory", untested: "what it has at its start is enough for the answers of tests";
+    SYS_mremap: "memory", untested: "what it has at its start is enough for the answers of tests";
+    SYS_munmap: "memory";
+    SYS_madvise: "giving memory back", untested: "what it has at its start is enough for the answers of tests";
+    SYS_brk: "memory";
+    SYS_clock_gettime: "the time, where the kernel does not give it without a call", untested: "the machines of tests give the time without a call";
+    SYS_getrandom: "keys of hash tables that are made later", untested: "none was made later";
+    SYS_rt_sigreturn: "a signal was dealt with", untested: "tests signal the agent alone";
+    SYS_restart_syscall: "a wait that went on after the process was stopped", untested: "tests do not stop it";
+    SYS_sigaltstack: "the end";
+    SYS_exit_group: "the end";
 ];
 
 #[cfg(test)]
@@ -246,6 +219,7 @@ mod tests {
             "fork",
             "vfork",
             "clone3",
+            "kill",
             "ptrace",
             "process_vm_writev",
             "mount",

@@ -30,11 +30,12 @@ fn capabilities(out: &mut String) {
 }
 
 fn calls(out: &mut String, title: &str, calls: &[Call]) {
-    let _ = write!(out, "\n### {title}\n\n| call | asked for by |\n| --- | --- |\n");
+    let _ = write!(out, "\n### {title}\n\n| call | asked for by | made in tests |\n| --- | --- | --- |\n");
     for call in calls {
         let only: Vec<String> = call.only.iter().map(told).collect();
         let only = if only.is_empty() { String::new() } else { format!(" (only where {})", only.join(", or ")) };
-        let _ = writeln!(out, "| `{}`{only} | {} |", call.name, call.why);
+        let tested = call.untested.map_or_else(|| "yes".to_owned(), |why| format!("no: {why}"));
+        let _ = writeln!(out, "| `{}`{only} | {} | {tested} |", call.name, call.why);
     }
 }
 

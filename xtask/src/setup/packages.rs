@@ -134,6 +134,8 @@ pub const RECEIVERS: &[Need] = &[
     Need::package("rsyslog-gnutls"),
     Need::program("nats-server", "nats-server"),
     Need::program("openssl", "openssl"),
+    // Which system calls the sensor makes.
+    Need::program("strace", "strace"),
 ];
 
 /// For the workloads that are benchmarked.
