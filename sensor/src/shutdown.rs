@@ -1,7 +1,7 @@
 //! Signals, as flags that the agent's loop looks at: nothing happens in a signal handler.
 
 use anyhow::{Context, Result};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,7 +13,8 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes over SIGTERM, SIGINT (stop; a second one ends at once) and SIGHUP (reload).
+    /// Takes over SIGTERM, SIGINT (stop; a second one ends at once) and SIGHUP (reload). A file that may not become longer
+    /// is the failure of that output, and no longer the end.
     pub fn install() -> Result<Self> {
         let signals = Self::default();
         for signal in [SIGTERM, SIGINT] {
@@ -23,6 +24,7 @@ impl Signals {
                 .context("installing a signal handler")?;
         }
         signal_hook::flag::register(SIGHUP, Arc::clone(&signals.reload)).context("installing a signal handler")?;
+        signal_hook::flag::register(SIGXFSZ, Arc::default()).context("installing a signal handler")?;
         Ok(signals)
     }
 

@@ -40,6 +40,9 @@ impl Agent {
         let catalogue = crate::commands::catalogue_of(&new)?;
         let changes = self.config.changes(&new);
         self.outputs.reconfigure(&new, &changes).map_err(|error| vec![format!("{error:#}")])?;
+        for (server, what) in self.core.catalogue().changes(&catalogue) {
+            tracing::info!("server {server} of the catalogue: {what}");
+        }
         self.core.reconfigure(Arc::new(catalogue), new.exceptions.clone());
         for change in &changes {
             if change.needs_restart {

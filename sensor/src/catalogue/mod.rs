@@ -147,6 +147,17 @@ impl Catalogue {
         self.servers.iter()
     }
 
+    /// Ids of servers that are another in `new`, or in one of the two only, each with what happened to it.
+    pub fn changes<'a>(&'a self, new: &'a Self) -> impl Iterator<Item = (&'a str, &'static str)> {
+        let there = new.servers().filter_map(|kind| match self.server(&kind.id) {
+            None => Some((kind.id.as_str(), "added")),
+            Some(old) if old != kind => Some((kind.id.as_str(), "changed")),
+            Some(_) => None,
+        });
+        let gone = self.servers().filter(|kind| new.server(&kind.id).is_none());
+        there.chain(gone.map(|kind| (kind.id.as_str(), "removed")))
+    }
+
     /// All applications that live in document roots, by id.
     pub fn applications(&self) -> impl Iterator<Item = &Application> {
         self.applications.values()

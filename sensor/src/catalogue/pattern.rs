@@ -16,6 +16,13 @@ pub struct Pattern {
 /// What makes a shell do something else than the command that stands there.
 const SHELL_META: &[u8] = b";|&$`()<>\n\r{}";
 
+/// What is written decides what it matches.
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text && self.meta == other.meta
+    }
+}
+
 impl Pattern {
     /// A pattern for paths and single arguments: `*` stands for anything, slashes included.
     pub fn path(text: &str) -> Result<Self, globset::Error> {

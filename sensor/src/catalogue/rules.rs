@@ -9,7 +9,7 @@ use bstr::{BStr, ByteSlice};
 
 /// A server product.
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own that the catalogue states")]
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ServerKind {
     /// Its id.
     pub id: String,
@@ -43,7 +43,7 @@ pub struct ServerKind {
 }
 
 /// How a program is recognised: by its executable, and by what it was started with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Program {
     /// Its executables.
     pub exe: Vec<Pattern>,
@@ -58,7 +58,7 @@ pub struct Program {
 }
 
 /// Directories with components.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Component {
     /// A directory; `*` stands for a part of one name. Everything below it counts.
     pub path: String,
@@ -73,7 +73,7 @@ pub struct Component {
 }
 
 /// A program that a server normally starts, and what may run below it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NormalChild {
     /// Its executable.
     pub exe: Vec<Pattern>,

@@ -189,3 +189,14 @@ fn the_documentation_names_every_word() {
         assert_eq!(ComponentKind::from_name(kind.name()), Some(kind));
     }
 }
+
+#[test]
+fn what_another_catalogue_changes_is_named() {
+    let more = "[[server]]\nid = \"nginx\"\nroles = [\"web\"]\nexe = [\"/opt/nginx\"]\nexec_policy = \"never\"\n\
+        [[server]]\nid = \"own\"\nroles = [\"app\"]\nexe = [\"/opt/own\"]\nexec_policy = \"never\"\n";
+    let new = Catalogue::with([("more.toml", more)]).unwrap();
+    let changes: Vec<_> = shipped().changes(&new).collect();
+    assert_eq!(changes, [("nginx", "changed"), ("own", "added")]);
+    assert_eq!(new.changes(shipped()).collect::<Vec<_>>(), [("nginx", "changed"), ("own", "removed")]);
+    assert_eq!(shipped().changes(&Catalogue::embedded().0).count(), 0);
+}

@@ -127,12 +127,7 @@ pub const KEYS: &[Key] = &[
         "\"\"",
         "file with a bearer token, read anew for each request; \"\" for none",
     ),
-    key(
-        "output.webhook.ca_file",
-        Kind::Optional,
-        "\"\"",
-        "PEM file with the certificates that the server's must come from; \"\" for those of Mozilla",
-    ),
+    key("output.webhook.ca_file", Kind::Optional, "\"\"", CA),
     key("output.webhook.batch_max", Kind::Number(1, 10_000), "256", "most lines of a request"),
     key(
         "output.webhook.timeout_seconds",

@@ -91,7 +91,7 @@ pub struct Webhook {
     pub url: String,
     /// File with a bearer token.
     pub token_file: Option<PathBuf>,
-    /// File with certificates to trust instead of Mozilla's.
+    /// File with certificates to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// Most lines of a request.
     pub batch_max: usize,

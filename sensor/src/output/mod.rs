@@ -20,7 +20,7 @@ mod spool;
 mod stdout;
 #[cfg(feature = "syslog")]
 mod syslog;
-#[cfg(any(feature = "syslog", feature = "nats"))]
+#[cfg(any(feature = "syslog", feature = "nats", feature = "webhook"))]
 mod tls;
 #[cfg(feature = "webhook")]
 mod webhook;

@@ -16,10 +16,15 @@ use std::sync::Arc;
 ///
 /// Fails if a file cannot be read or holds nothing of the kind, and names it.
 pub fn client(identity: &Identity) -> Result<ClientConfig> {
-    let roots = match &identity.ca_file {
-        Some(file) => from_file(file)?,
-        None => from_system()?,
-    };
+    let mut roots = RootCertStore::empty();
+    let trusted = trusted(identity.ca_file.as_deref())?;
+    if let Some(file) = &identity.ca_file {
+        for certificate in trusted {
+            roots.add(certificate).with_context(|| format!("{} holds no usable authority", file.display()))?;
+        }
+    } else {
+        roots.add_parsable_certificates(trusted);
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -39,26 +44,19 @@ pub fn check(identity: &Identity) -> Result<()> {
     if *identity == Identity::default() { Ok(()) } else { client(identity).map(drop) }
 }
 
-fn from_file(file: &Path) -> Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(file)? {
-        roots.add(certificate).with_context(|| format!("{} holds no usable authority", file.display()))?;
+/// The authorities that every output trusts: those in the file, or the system's own, where the distribution keeps them (or
+/// `SSL_CERT_FILE` says). Of the latter single ones that cannot be read do not matter while others can.
+pub fn trusted(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
+    if let Some(file) = ca_file {
+        return certificates(file);
     }
-    Ok(roots)
-}
-
-/// The system's own, where the distribution keeps them (or `SSL_CERT_FILE` says). Single ones that cannot be read do not
-/// matter while others can.
-fn from_system() -> Result<RootCertStore> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
+    let found = rustls_native_certs::load_native_certs().certs;
+    if found.is_empty() {
         bail!(
             "this system trusts no certificate authority (the package ca-certificates has the usual ones); set ca_file"
         );
     }
-    Ok(roots)
+    Ok(found)
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
@@ -66,7 +64,7 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let found: Vec<_> =
         CertificateDer::pem_file_iter(file).with_context(doing)?.collect::<Result<_, _>>().with_context(doing)?;
     if found.is_empty() {
-        bail!("{} holds no certificate", file.display());
+        bail!("{} holds no certificate; it must be PEM", file.display());
     }
     Ok(found)
 }

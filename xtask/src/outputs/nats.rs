@@ -132,7 +132,7 @@ const SUBJECT: &str = "sensor.alerts";
 pub fn restart() -> Result<String> {
     let ground = Ground::new("nats-restart")?;
     let mut server = Server::new(&ground.path("nats")?, "")?;
-    let settings = [enabled(), format!("output.nats.url=\"nats://127.0.0.1:{}\"", server.port())];
+    let settings = [enabled(), format!("output.nats.url=\"nats://localhost:{}\"", server.port())];
     let mut scene = Scene::start(&ground.path("sensor")?, &settings)?;
     scene.cause(3)?;
     scene.await_log("cannot deliver")?;
@@ -153,7 +153,7 @@ pub fn no_stream() -> Result<String> {
     let ground = Ground::new("nats-no-stream")?;
     let mut server = Server::new(&ground.path("nats")?, "")?;
     server.start()?;
-    let settings = [enabled(), format!("output.nats.url=\"nats://127.0.0.1:{}\"", server.port())];
+    let settings = [enabled(), format!("output.nats.url=\"nats://localhost:{}\"", server.port())];
     let mut scene = Scene::start(&ground.path("sensor")?, &settings)?;
     scene.cause(5)?;
     scene.await_log("no stream takes the subject sensor.alerts: make SENSOR with it")?;

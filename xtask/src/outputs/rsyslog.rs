@@ -52,7 +52,8 @@ impl Rsyslog {
         [
             format!("unix:{at}/log"),
             format!("unix:{at}/stream"),
-            format!("tcp://127.0.0.1:{}", self.tcp),
+            // By name: the resolver makes system calls of its own.
+            format!("tcp://localhost:{}", self.tcp),
             format!("tls://localhost:{}", self.tls),
         ]
     }

@@ -105,6 +105,42 @@ pub fn file_and_logrotate() -> Result<String> {
     Ok(format!("{said}, over three rotations"))
 }
 
+/// The sensor itself begins a new file when one is long enough.
+pub fn file_by_size() -> Result<String> {
+    let mut settings = file();
+    settings.extend(["output.file.max_bytes=4096".to_owned(), "output.file.keep=20".to_owned()]);
+    let mut trial = Trial::new(&settings)?;
+    trial.attack(8)?;
+    let directory = trial.path("log");
+    let files = || {
+        let older = (1..=20).rev().map(|number| directory.join(format!("alerts.ndjson.{number}")));
+        older.chain([directory.join("alerts.ndjson")]).filter(|path| path.exists()).collect::<Vec<_>>()
+    };
+    let read = |path: &std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+    let lines = || files().iter().flat_map(|path| read(path).lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let said = trial.compare(lines)?;
+    let count = files().len();
+    ensure!(count > 2, "there are {count} files");
+    trial.stop()?;
+    Ok(format!("{said}, in {count} files"))
+}
+
+/// The sensor's files may not become longer, which the kernel would end it for. It goes on, and says what it sees elsewhere.
+pub fn file_with_a_limit() -> Result<String> {
+    let mut trial = Trial::new(&file())?;
+    let limit = |limit: &str| {
+        let pid = trial.agent()?.pid().to_string();
+        command::output(command::command("prlimit").args(["--pid", &pid, &format!("--fsize={limit}")]))
+    };
+    limit("4096:unlimited")?;
+    trial.attack(4)?;
+    let pid = trial.agent()?.pid().to_string();
+    command::output(command::command("prlimit").args(["--pid", &pid, "--fsize=unlimited:unlimited"]))?;
+    trial.attack(1)?;
+    trial.stop()?;
+    Ok("five told on standard output".to_owned())
+}
+
 /// The disk is full, and then it is not.
 pub fn file_on_a_full_disk() -> Result<String> {
     let mut trial = Trial::new(&file())?;

@@ -5,19 +5,18 @@
 //! the address (which may hold a secret, too) is logged. A batch that the receiver does not take as a whole is divided, until
 //! the one that it refuses is known.
 //!
-//! ureq, because it is blocking, as a thread of its own wants it, and brings TLS without anything of the system.
+//! ureq, because it is blocking, as a thread of its own wants it, and brings TLS; whom to trust is decided as for the other outputs.
 
 mod token;
 
 use super::message::{Message, Sink, Trouble, Undelivered};
+use super::tls;
 use crate::config;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use token::Token;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// Most of an answer that is read; the rest says nothing that we want to know.
 const ANSWER_BYTES: u64 = 16 << 10;
@@ -89,14 +88,8 @@ impl Sink for Webhook {
 }
 
 fn agent(settings: &config::Webhook) -> Result<ureq::Agent> {
-    let roots = match &settings.ca_file {
-        Some(path) => RootCerts::Specific(Arc::new(
-            certificates(path).with_context(|| format!("reading output.webhook.ca_file = {}", path.display()))?,
-        )),
-        None => RootCerts::WebPki,
-    };
     let config = ureq::Agent::config_builder()
-        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .tls_config(TlsConfig::builder().root_certs(roots(settings)?).build())
         .timeout_global(Some(settings.timeout))
         .http_status_as_error(false)
         // A redirect is somebody else's address.
@@ -108,17 +101,15 @@ fn agent(settings: &config::Webhook) -> Result<ureq::Agent> {
     Ok(config.new_agent())
 }
 
-fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>> {
-    let mut found = Vec::new();
-    for item in parse_pem(&std::fs::read(path)?) {
-        if let PemItem::Certificate(certificate) = item? {
-            found.push(certificate);
-        }
+/// Whom it trusts. Plain HTTP needs nobody's word.
+fn roots(settings: &config::Webhook) -> Result<RootCerts> {
+    if settings.ca_file.is_none() && !settings.url.starts_with("https:") {
+        return Ok(RootCerts::new_with_certs(&[]));
     }
-    if found.is_empty() {
-        bail!("there is no certificate in it; it must be PEM");
-    }
-    Ok(found)
+    let trusted = tls::trusted(settings.ca_file.as_deref()).context("output.webhook.ca_file")?;
+    let trusted: Vec<Certificate<'static>> =
+        trusted.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();
+    Ok(RootCerts::new_with_certs(&trusted))
 }
 
 fn answer(response: ureq::http::Response<ureq::Body>) -> Answer {
