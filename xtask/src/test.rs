@@ -3,10 +3,12 @@
 //! A stage that fails does not keep the others from running, except where they need what it makes.
 
 use crate::report::Tally;
-use crate::{bench, build, ci, command, demo, image, kubernetes, manual, setup, stories, vm};
+use crate::{
+    bench, build, ci, command, containers, demo, image, kubernetes, manual, package, setup, stories, syscalls, vm,
+};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// `cargo xtask test`.
@@ -38,11 +40,14 @@ const STAGES: &[Stage] = &[
     Stage { name: "prometheus", run: prometheus },
     Stage { name: "live scenarios", run: live },
     Stage { name: "real servers", run: servers },
+    Stage { name: "system calls", run: system_calls },
     Stage { name: "soak", run: soak },
     Stage { name: "stories", run: stories },
     Stage { name: "everyday work", run: everyday },
     Stage { name: "steady figures", run: steady },
     Stage { name: "kubernetes node", run: kubernetes::on_a_node },
+    Stage { name: "containers", run: containers::everything },
+    Stage { name: "package", run: package::everything },
     Stage { name: "kernel matrix", run: kernels },
 ];
 
@@ -107,7 +112,8 @@ fn demo() -> Result<Tally> {
 }
 
 fn outputs() -> Result<Tally> {
-    as_root(&["outputs", "--no-build"])
+    syscalls::forget()?;
+    followed(&["outputs", "--no-build"])
 }
 
 fn prometheus() -> Result<Tally> {
@@ -116,6 +122,12 @@ fn prometheus() -> Result<Tally> {
 
 fn live() -> Result<Tally> {
     as_root(&["scenarios", "--live-only"])
+}
+
+fn system_calls() -> Result<Tally> {
+    let mut tally = followed(syscalls::SCENARIOS)?;
+    tally.add(syscalls::compare()?);
+    Ok(tally)
 }
 
 fn stories() -> Result<Tally> {
@@ -131,7 +143,7 @@ fn soak() -> Result<Tally> {
 }
 
 fn servers() -> Result<Tally> {
-    as_root(&["servers"])
+    followed(&["servers"])
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "a stage, as the others")]
@@ -145,7 +157,16 @@ fn kernels() -> Result<Tally> {
 
 /// Runs one of our own commands as root, and reads its closing line.
 fn as_root(arguments: &[&str]) -> Result<Tally> {
-    let mut child = command::myself_as_root(arguments)?.stdout(Stdio::piped()).spawn()?;
+    closed(command::myself_as_root(arguments)?, arguments)
+}
+
+/// The same, with the sensors' system calls written down.
+fn followed(arguments: &[&str]) -> Result<Tally> {
+    closed(syscalls::as_root(arguments)?, arguments)
+}
+
+fn closed(mut command: Command, arguments: &[&str]) -> Result<Tally> {
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
     let out = child.stdout.take().context("its output")?;
     let mut closing = None;
     let mut tally = Tally::default();

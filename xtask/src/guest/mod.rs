@@ -65,7 +65,11 @@ enum Task {
     /// A server that does something that is told.
     BenchAttack(bench::agent::AttackOptions),
     /// Tries out the Debian package.
-    Package,
+    Package {
+        /// Only steps whose names contain this.
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Counts the instructions that the verifier looks at while `sensor check` runs.
     Verifier {
         /// With this hook set.
@@ -82,7 +86,7 @@ pub fn run(options: &Options) -> Result<()> {
         Task::Containers(options) => containers::guest(options)?,
         Task::With { mask, program, arguments } => return scenarios::become_with(mask, program, arguments),
         Task::Bench { hooks } => bench::guest(*hooks)?,
-        Task::Package => package::run()?,
+        Task::Package { only } => package::run(only.as_deref())?,
         Task::Workloads => bench::workloads::guest(),
         Task::BenchLoop(options) => return bench::loops::run(options),
         Task::BenchLoad(options) => return bench::load::run(options),

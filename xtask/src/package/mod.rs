@@ -24,6 +24,9 @@ pub struct Options {
     /// Only build the package and let lintian look at it.
     #[arg(long)]
     no_vm: bool,
+    /// Only what is installed, and steps in the machine whose names contain this.
+    #[arg(long, value_name = "PART OF A NAME")]
+    only: Option<String>,
 }
 
 /// The kernel series of Debian 12.
@@ -38,10 +41,15 @@ pub fn run(options: &Options) -> Result<()> {
     if !options.no_build {
         build::run()?;
     }
-    Tally::of(&checks(!options.no_vm)?).close()
+    Tally::of(&checks(!options.no_vm, options.only.as_deref())?).close()
 }
 
-fn checks(machine: bool) -> Result<Vec<Check>> {
+/// The stage of `cargo xtask test`; the sensor is built.
+pub fn everything() -> Result<Tally> {
+    Ok(Tally::of(&checks(true, None)?))
+}
+
+fn checks(machine: bool, only: Option<&str>) -> Result<Vec<Check>> {
     packages::ensure("trying out the package", packages::PACKAGE)?;
     let stage = workspace::vm().join("package");
     if stage.exists() {
@@ -52,7 +60,7 @@ fn checks(machine: bool) -> Result<Vec<Check>> {
     let mut checks = vec![timed("lintian", || lintian(&package))];
     checks[0].print();
     if machine {
-        checks.extend(tried_out(&stage, package)?);
+        checks.extend(tried_out(&stage, package, only)?);
     }
     Ok(checks)
 }
@@ -74,12 +82,12 @@ fn lintian(package: &Path) -> Result<String> {
 }
 
 /// Boots the machine and collects what it says.
-fn tried_out(stage: &Path, package: PathBuf) -> Result<Vec<Check>> {
+fn tried_out(stage: &Path, package: PathBuf, only: Option<&str>) -> Result<Vec<Check>> {
     packages::ensure("virtual machines", packages::VM)?;
     let kernels = kernels::fetch(&[KERNEL.to_owned()])?;
     let kernel = kernels.first().context("the kernel")?;
     let root = image::root()?;
-    let payload = payload(stage, package)?;
+    let payload = payload(stage, package, only)?;
     let started = Instant::now();
     let mut checks = Vec::new();
     let mode = Mode { processors: 2, count_instructions: false, limit: LIMIT };
@@ -99,14 +107,15 @@ fn tried_out(stage: &Path, package: PathBuf) -> Result<Vec<Check>> {
 }
 
 /// The other disk: both versions, and this program, which tries them out.
-fn payload(stage: &Path, package: PathBuf) -> Result<PathBuf> {
+fn payload(stage: &Path, package: PathBuf, only: Option<&str>) -> Result<PathBuf> {
     let directory = stage.join("disk");
     std::fs::create_dir_all(&directory)?;
     next_version(&package, stage, &directory.join("next.deb"))?;
     std::fs::rename(package, directory.join("first.deb"))?;
     std::fs::copy(command::myself()?, directory.join("xtask"))?;
     let start = directory.join("start");
-    std::fs::write(&start, "#!/bin/sh\nexec /mnt/xtask guest package\n")?;
+    let only = only.map_or_else(String::new, |only| format!(" --only '{}'", only.replace('\'', "")));
+    std::fs::write(&start, format!("#!/bin/sh\nexec /mnt/xtask guest package{only}\n"))?;
     command::output(command::command("chmod").arg("755").arg(&start))?;
     let image = stage.join("disk.ext4");
     image::payload(&directory, &image)?;

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "server-before-sensor", run: Run::Alone(server_before_sensor) },
-    Scenario { name: "end-of-a-stranger-before-sensor", run: Run::Alone(stranger_ends) },
-    Scenario { name: "sensor-killed", run: Run::Alone(sensor_killed) },
-    Scenario { name: "ledger-after-restart", run: Run::Alone(ledger_after_restart) },
-    Scenario { name: "reload", run: Run::Alone(reload) },
+    Scenario { name: "end-of-a-stranger-before-sensor", run: Run::Once(stranger_ends) },
+    Scenario { name: "sensor-killed", run: Run::Once(sensor_killed) },
+    Scenario { name: "ledger-after-restart", run: Run::Live(ledger_after_restart) },
+    Scenario { name: "reload", run: Run::Live(reload) },
     Scenario { name: "replay", run: Run::Alone(replay) },
-    Scenario { name: "bad-config", run: Run::Alone(bad_config) },
+    Scenario { name: "bad-config", run: Run::Live(bad_config) },
     Scenario { name: "no-privileges", run: Run::Alone(no_privileges) },
 ];
 

@@ -8,6 +8,7 @@ mod actor;
 mod alone;
 mod busy;
 mod counts;
+mod ends;
 mod execs;
 pub mod lab;
 mod lineage;
@@ -50,6 +51,9 @@ pub struct Options {
     stories: stories::Options,
 }
 
+/// The hook set with which [`Run::Once`] is run in a virtual machine.
+const ONCE_WITH: &str = "trampoline";
+
 /// One scenario: its name, and what has to happen.
 #[derive(Clone, Copy)]
 pub struct Scenario {
@@ -66,6 +70,10 @@ enum Run {
     Alone(fn(&Start) -> Result<String>),
     /// The same, only in a virtual machine: it changes what other programs would feel.
     Machine(fn(&Start) -> Result<String>),
+    /// The same, and not in a virtual machine: no kernel makes it another.
+    Live(fn(&Start) -> Result<String>),
+    /// The same, in a virtual machine with one hook set only: it is the same with either.
+    Once(fn(&Start) -> Result<String>),
 }
 
 /// All that can run here.
@@ -76,12 +84,18 @@ fn all() -> Vec<Scenario> {
         paths::SCENARIOS,
         counts::SCENARIOS,
         alone::SCENARIOS,
+        ends::SCENARIOS,
         losses::SCENARIOS,
         pids::SCENARIOS,
         privileges::SCENARIOS,
     ]
     .concat();
-    all.retain(|scenario| lab::emulated() || !matches!(scenario.run, Run::Machine(_)));
+    let emulated = lab::emulated();
+    all.retain(|scenario| match scenario.run {
+        Run::Machine(_) => emulated,
+        Run::Live(_) => !emulated,
+        Run::Shared(_) | Run::Alone(_) | Run::Once(_) => true,
+    });
     all
 }
 
@@ -107,7 +121,9 @@ pub fn run(options: &Options) -> Result<()> {
 /// The live ones that were asked for: those that were named; all, if nothing was named at all.
 fn chosen(options: &Options, named: &[String], stories_named: bool) -> Vec<Scenario> {
     let everything = named.is_empty() && !stories_named;
-    let wanted = |one: &Scenario| !options.stories_only && (everything || named.iter().any(|name| name == one.name));
+    let other_set = lab::emulated() && options.hooks != ONCE_WITH;
+    let usual = |one: &Scenario| everything && !(other_set && matches!(one.run, Run::Once(_)));
+    let wanted = |one: &Scenario| !options.stories_only && (usual(one) || named.iter().any(|name| name == one.name));
     all().into_iter().filter(wanted).collect()
 }
 
@@ -136,7 +152,7 @@ fn run_live(chosen: &[Scenario], start: &Start) -> Vec<Check> {
 
 fn once(scenario: Scenario, start: &Start, shared: &mut Option<Lab>) -> Result<String> {
     match scenario.run {
-        Run::Alone(run) | Run::Machine(run) => {
+        Run::Alone(run) | Run::Machine(run) | Run::Live(run) | Run::Once(run) => {
             // The other sensor would take part of the processor, and the address.
             *shared = None;
             run(start)
