@@ -6,6 +6,7 @@
 //! read from docs/privileges.md, which is made from the code and compared with it by a test of its own.
 
 use crate::report::{Check, Tally};
+use crate::setup::packages;
 use crate::{build, command, workspace};
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -63,6 +64,7 @@ pub fn run(options: &Options) -> Result<()> {
 
 /// One of our own commands as root, with the sensors' system calls written down.
 pub fn as_root(arguments: &[&str]) -> Result<Command> {
+    packages::ensure("writing system calls down", packages::TRACER)?;
     command::myself_as_root_with(Some((DIRECTORY, &directory())), arguments)
 }
 

@@ -134,9 +134,10 @@ pub const RECEIVERS: &[Need] = &[
     Need::package("rsyslog-gnutls"),
     Need::program("nats-server", "nats-server"),
     Need::program("openssl", "openssl"),
-    // Which system calls the sensor makes.
-    Need::program("strace", "strace"),
 ];
+
+/// What writes system calls down.
+pub const TRACER: &[Need] = &[Need::program("strace", "strace")];
 
 /// For the workloads that are benchmarked.
 pub const WORKLOADS: &[Need] = &[
