@@ -99,13 +99,13 @@ impl Fanotify {
     pub fn watch(&mut self, pid: u32, path: &Path, watch: u32, deep: bool) -> Result<()> {
         let root = PathBuf::from(format!("/proc/{pid}/root"));
         let reach = root.join(path.strip_prefix("/").unwrap_or(path));
-        let identity = Identity::of(&open_directory(&reach, true)?)?;
         if let Some(top) = self.tops.get_mut(&watch)
             && top.way().is_some()
         {
             top.add(reach);
             return Ok(());
         }
+        let identity = Identity::of(&open_directory(&reach, true)?)?;
         self.tops.insert(watch, Top::new(identity, reach));
         if !deep {
             self.shallow.insert(watch);
@@ -203,10 +203,12 @@ impl Fanotify {
             let named = group.directories.get(&identity.handle);
             named.filter(|(device, _)| *device != identity.device).map(|(_, marked)| marked.watch)
         };
-        let others: Vec<Option<u32>> = self.groups.iter().map(other).collect();
-        let gone = |tops: &mut HashMap<u32, Top>, watch: u32| tops.get_mut(&watch).and_then(Top::way).is_none();
-        let free = others.iter().position(Option::is_none);
-        free.or_else(|| others.iter().position(|other| other.is_some_and(|watch| gone(&mut self.tops, watch))))
+        if let Some(free) = self.groups.iter().position(|group| other(group).is_none()) {
+            return Some(free);
+        }
+        let tops = &mut self.tops;
+        let mut gone = |watch: u32| tops.get_mut(&watch).and_then(Top::way).is_none();
+        self.groups.iter().position(|group| other(group).is_some_and(&mut gone))
     }
 
     /// Reads what waits, as records.

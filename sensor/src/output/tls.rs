@@ -12,6 +12,9 @@ use rustls::{ClientConfig, RootCertStore};
 use std::path::Path;
 use std::sync::Arc;
 
+const NO_AUTHORITY: &str =
+    "this system trusts no certificate authority (the package ca-certificates has the usual ones); set ca_file";
+
 /// A client's configuration, with ring's cryptography: it needs neither cmake nor a system library to be built.
 ///
 /// Fails if a file cannot be read or holds nothing of the kind, and names it.
@@ -24,6 +27,9 @@ pub fn client(identity: &Identity) -> Result<ClientConfig> {
         }
     } else {
         roots.add_parsable_certificates(trusted);
+    }
+    if roots.is_empty() {
+        bail!(NO_AUTHORITY);
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
@@ -52,9 +58,7 @@ pub fn trusted(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
     }
     let found = rustls_native_certs::load_native_certs().certs;
     if found.is_empty() {
-        bail!(
-            "this system trusts no certificate authority (the package ca-certificates has the usual ones); set ca_file"
-        );
+        bail!(NO_AUTHORITY);
     }
     Ok(found)
 }

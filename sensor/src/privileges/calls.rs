@@ -117,7 +117,7 @@ pub const AGENT: &[Call] = calls![
     SYS_epoll_pwait: "the same", untested: "newer C libraries ask it instead of the one before";
     SYS_eventfd2: "waking a thread";
     SYS_futex: "threads that wait for each other";
-    SYS_clock_nanosleep: "SQLite waits for a lock; too many who ask on the control socket are made to wait", untested: "nobody else holds the state in tests";
+    SYS_clock_nanosleep: "SQLite waits for a lock; too many who ask on the control socket, and the end of the process that answers HTTP, are waited for", untested: "nobody else holds the state in tests";
     SYS_clock_gettime: "the time, where the kernel does not give it without a call", untested: "the machines of tests give the time without a call";
     SYS_restart_syscall: "a wait that went on after the process was stopped", untested: "tests do not stop it; seen where a debugger did";
     // Sockets.
@@ -157,7 +157,7 @@ pub const AGENT: &[Call] = calls![
     SYS_exit: "a thread ends";
     SYS_exit_group: "the end";
     SYS_tgkill: "abort, after a failure that cannot be told otherwise", untested: "no test makes it fail so";
-    SYS_wait4: "how the process that answers HTTP ended", untested: "it lives as long as the agent, but for one test of the listener";
+    SYS_wait4: "how the process that answers HTTP ended", untested: "that lives as long as the agent";
     // Asking who and where.
     SYS_getpid: "logs, procfs";
     SYS_gettid: "logs";

@@ -5,6 +5,7 @@ use super::trial::{Trial, until};
 use crate::command;
 use anyhow::{Result, ensure};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 fn webhook(address: SocketAddr) -> Vec<String> {
@@ -84,21 +85,11 @@ pub fn file_and_logrotate() -> Result<String> {
         until(|| Ok(log.exists()))?;
     }
     let directory = trial.path("log");
-    let lines = || {
-        let read = |path: std::path::PathBuf| {
-            if path.extension().is_some_and(|extension| extension == "gz") {
-                command::output(command::command("gzip").arg("-dc").arg(&path)).unwrap_or_default()
-            } else {
-                std::fs::read_to_string(path).unwrap_or_default()
-            }
-        };
+    let files = || {
         let older = (1..=3).rev().flat_map(|number| ["", ".gz"].map(|end| format!("alerts.ndjson.{number}{end}")));
-        let files = older.chain(["alerts.ndjson".to_owned()]).map(|name| directory.join(name));
-        files
-            .filter(|path| path.exists())
-            .flat_map(|path| read(path).lines().map(str::to_owned).collect::<Vec<_>>())
-            .collect()
+        older.chain(["alerts.ndjson".to_owned()]).map(|name| directory.join(name))
     };
+    let lines = || files().flat_map(lines_of).collect();
     let said = trial.compare(lines)?;
     ensure!(directory.join("alerts.ndjson.3.gz").exists(), "logrotate did not rotate three times");
     trial.stop()?;
@@ -114,12 +105,11 @@ pub fn file_by_size() -> Result<String> {
     let directory = trial.path("log");
     let files = || {
         let older = (1..=20).rev().map(|number| directory.join(format!("alerts.ndjson.{number}")));
-        older.chain([directory.join("alerts.ndjson")]).filter(|path| path.exists()).collect::<Vec<_>>()
+        older.chain([directory.join("alerts.ndjson")]).filter(|path| path.exists())
     };
-    let read = |path: &std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default();
-    let lines = || files().iter().flat_map(|path| read(path).lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let lines = || files().flat_map(lines_of).collect();
     let said = trial.compare(lines)?;
-    let count = files().len();
+    let count = files().count();
     ensure!(count > 2, "there are {count} files");
     trial.stop()?;
     Ok(format!("{said}, in {count} files"))
@@ -128,17 +118,28 @@ pub fn file_by_size() -> Result<String> {
 /// The sensor's files may not become longer, which the kernel would end it for. It goes on, and says what it sees elsewhere.
 pub fn file_with_a_limit() -> Result<String> {
     let mut trial = Trial::new(&file())?;
-    let limit = |limit: &str| {
-        let pid = trial.agent()?.pid().to_string();
-        command::output(command::command("prlimit").args(["--pid", &pid, &format!("--fsize={limit}")]))
-    };
-    limit("4096:unlimited")?;
+    limit_files(&trial, "4096:unlimited")?;
     trial.attack(4)?;
-    let pid = trial.agent()?.pid().to_string();
-    command::output(command::command("prlimit").args(["--pid", &pid, "--fsize=unlimited:unlimited"]))?;
+    limit_files(&trial, "unlimited:unlimited")?;
     trial.attack(1)?;
     trial.stop()?;
     Ok("five told on standard output".to_owned())
+}
+
+/// How long the sensor's files may become, as prlimit(1) has it.
+fn limit_files(trial: &Trial, limit: &str) -> Result<String> {
+    let pid = trial.agent()?.pid().to_string();
+    command::output(command::command("prlimit").args(["--pid", &pid, &format!("--fsize={limit}")]))
+}
+
+/// The lines of a file, which may be compressed; none if it is not there.
+fn lines_of(path: PathBuf) -> Vec<String> {
+    let text = if path.extension().is_some_and(|extension| extension == "gz") {
+        command::output(command::command("gzip").arg("-dc").arg(&path)).unwrap_or_default()
+    } else {
+        std::fs::read_to_string(path).unwrap_or_default()
+    };
+    text.lines().map(str::to_owned).collect()
 }
 
 /// The disk is full, and then it is not.
